@@ -1,0 +1,13 @@
+import type { Row } from '../domain/change.ts';
+import type { RowKey, TableId } from '../domain/ids.ts';
+
+/** A row by its key, as it stands in the source now: for TOAST values left out, and to retry a dead letter. */
+export interface RowLookup {
+  /** Undefined when the row does not exist (any more). */
+  row(table: TableId, key: RowKey, signal: AbortSignal): Promise<Row | undefined>;
+}
+
+/** All current rows of a table, for `verify`. Rows come in key order; memory stays bounded. */
+export interface RowScan {
+  rows(table: TableId, signal: AbortSignal): AsyncIterable<{ readonly key: RowKey; readonly row: Row }>;
+}

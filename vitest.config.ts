@@ -1,0 +1,28 @@
+import { defineConfig } from 'vitest/config';
+
+// The suffix picks the environment: `*.test.ts` needs only npm packages (embedded Postgres included), `*.integration.test.ts` the real
+// external components that `npm run test:integration` installs.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'fast',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.integration.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'integration',
+          include: ['test/**/*.integration.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
