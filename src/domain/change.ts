@@ -85,6 +85,11 @@ export type ChangeEvent = RowChange | TableTruncated | SnapshotFinished | Nothin
 
 export interface Delivery {
   readonly position: Position;
+  /**
+   * No later delivery has this position. Several deliveries may share one (a transaction folded into a window); the mark passes a position
+   * only after its last delivery, or a crash between two of them would lose the second.
+   */
+  readonly endsPosition: boolean;
   readonly event: ChangeEvent;
   readonly receivedAt: Instant;
   /** Approximate size in memory, for the in-flight byte limit. */
