@@ -1,0 +1,12 @@
+export { ConfigError, type ConfigProblem, formatProblem } from './problems.ts';
+export { type FreshetConfig, isLoopback } from './schema.ts';
+export type {
+  EmbeddedPostgresSourceConfig,
+  FilesSourceConfig,
+  PostgresSourceConfig,
+  SourceConfig,
+} from './schema-sources.ts';
+export type { TableConfig } from './schema-tables.ts';
+export { type ConfigInputs, type LoadedConfig, loadConfig, type Origin } from './load.ts';
+export { maskSecrets, secretValues } from './secrets.ts';
+export { qualifiedTable, toTableMapping, toTableMappings } from './table-mapping.ts';

@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import { bytes, duration, flag, integer, listOf, section, text } from './fields.ts';
+import { tableSchema, tenantRule, textFormat } from './schema-tables.ts';
+
+const tables = z
+  .record(
+    z.string().regex(/^[^.\s]+(\.[^.\s]+)?$/, 'is a table name: `schema.table`, or `table` for the schema public.'),
+    tableSchema,
+  )
+  .refine(
+    (value) => Object.keys(value).length > 0,
+    'names no table. Add one, e.g. `public.articles: { text: "{body}" }`.',
+  )
+  .meta({
+    description:
+      'The tables to index, by `schema.table` (`public` when the schema is left out). A partitioned table is named once.',
+  });
+
+const identifier = (description: string) =>
+  z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,62}$/, 'must be lower-case letters, digits and underscores, at most 63 of them.')
+    .meta({ description });
+
+/** What both PostgreSQL sources share. Slot and publication default to `freshet_<source name>`. */
+const replication = {
+  slot: identifier('Name of the replication slot. Default: `freshet_` and the source’s name.').exactOptional(),
+  publication: identifier('Name of the publication. Default: `freshet_` and the source’s name.').exactOptional(),
+  managePublication: flag(
+    'Create the publication and keep its table list in step with `tables`. With `false` it must exist with all of them.',
+  ).default(true),
+  snapshotChunkRows: integer('Rows read by one SELECT of the first copy.', { min: 1, max: 100_000 }).default(500),
+  retainedWalWarning: bytes('Warn when the slot holds back more WAL than this on the server.', { min: 1 }).default(1e9),
+  tables,
+} as const;
+
+export const postgresSource = section('A PostgreSQL database, read by logical replication.', {
+  type: z.literal('postgres'),
+  connection: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must be a URL such as postgres://user:password@host:5432/database.')
+    .meta({
+      description: 'Connection URL, best as `${DATABASE_URL}`. The user needs REPLICATION and SELECT on the tables.',
+      writeOnly: true,
+    }),
+  ...replication,
+});
+
+export const embeddedPostgresSource = section(
+  'A PostgreSQL server that Freshet starts itself, below `dataDir`. The demo uses it.',
+  {
+    type: z.literal('embedded-postgres'),
+    port: integer('Port of the embedded server; 0 picks a free one.', { max: 65_535 }).default(0),
+    ...replication,
+  },
+);
+
+export const filesSource = section(
+  'A folder of Markdown, HTML and text files, watched for edits, renames and deletes.',
+  {
+    type: z.literal('files'),
+    path: text('The folder, relative to this file.'),
+    include: listOf('Globs of the files to index.').default([
+      '**/*.md',
+      '**/*.markdown',
+      '**/*.html',
+      '**/*.htm',
+      '**/*.txt',
+    ]),
+    exclude: listOf('Globs of files and folders to leave out.').default(['**/node_modules/**', '**/.git/**']),
+    format: textFormat
+      .exactOptional()
+      .meta({ description: 'The format of every file. Default: by the file’s extension.' }),
+    uri: text('Prefix of the address shown with a hit; the file’s path is appended.').default('file:'),
+    tenant: tenantRule.default({ value: 'default' }),
+    access: listOf('Who may see the files. Empty means everyone of the tenant.').default([]),
+    maxFileBytes: bytes('Larger files are reported and left out.', { min: 1 }).default(16e6),
+    settle: duration('A file is read once it has not changed for this long.', { max: 60_000 }).default(50),
+  },
+).refine((source) => 'value' in source.tenant, {
+  path: ['tenant'],
+  message: 'must be `{ value: … }`: a file has no columns.',
+});
+
+export const sourceSchema = z.discriminatedUnion('type', [postgresSource, embeddedPostgresSource, filesSource]);
+
+export type PostgresSourceConfig = z.output<typeof postgresSource>;
+export type EmbeddedPostgresSourceConfig = z.output<typeof embeddedPostgresSource>;
+export type FilesSourceConfig = z.output<typeof filesSource>;
+export type SourceConfig = z.output<typeof sourceSchema>;

@@ -1,0 +1,185 @@
+import { z } from 'zod';
+import { bytes, duration, flag, integer, listOf, number, secret, section, text } from './fields.ts';
+import { sourceSchema } from './schema-sources.ts';
+
+// One schema is the configuration: its types, its checks, its documentation and the JSON schema for editors all come from here.
+
+const apiKey = section('One API key.', {
+  key: secret('The key, best as `${FRESHET_API_KEY}`. Sent as `authorization: Bearer …`.').min(8),
+  tenant: text('The tenant this key reads and writes.').default('default'),
+  principals: listOf(
+    'Sees only documents open to one of these. Without it, every document of the tenant.',
+  ).exactOptional(),
+  scopes: z
+    .array(z.enum(['read', 'write', 'admin']))
+    .min(1)
+    .default(['read'])
+    .meta({
+      description:
+        'What the key may do: `read` searches, `write` pushes documents, `admin` verifies, rebuilds and replays.',
+    }),
+});
+
+const server = section('The HTTP API.', {
+  host: text('Address to listen on. Anything but loopback needs an API key.').default('127.0.0.1'),
+  port: integer('Port to listen on; 0 picks a free one.', { max: 65_535 }).default(7411),
+  apiKeys: z.array(apiKey).default([]).meta({ description: 'Keys of the callers. None are needed on loopback.' }),
+  bodyLimit: bytes('Largest request body.', { min: 1_024, max: 1e9 }).default(20e6),
+  rateLimit: section('Requests per client.', {
+    max: integer('Requests in one window; 0 switches the limit off.').default(600),
+    window: duration('Length of the window.', { min: 1_000 }).default(60_000),
+  }).prefault({}),
+});
+
+const embedder = section('What turns text into vectors.', {
+  engine: z.enum(['transformers', 'hashing']).default('transformers').meta({
+    description: '`transformers` runs the model in this process; `hashing` is lexical only and needs no model.',
+  }),
+  model: text('Name of the model.').default('all-MiniLM-L6-v2'),
+  modelPath: text('Folder that holds the model. Default: found in `cacheDir`, else fetched.').exactOptional(),
+  cacheDir: text('Where fetched models are kept. Default: the user’s cache folder.').exactOptional(),
+  workers: integer('Worker threads that embed; 0 means one less than the machine’s cores, at most 4.', {
+    max: 64,
+  }).default(0),
+  maxBatchTokens: integer('Padded tokens of one batch.', { min: 16, max: 1_000_000 }).default(512),
+  allowHub: flag('Whether the model may be fetched from the network.').default(true),
+  fallback: z.enum(['none', 'hashing']).default('none').meta({
+    description:
+      'When the model cannot be had: stop (`none`), or carry on with `hashing` and say so loudly (the demo does).',
+  }),
+});
+
+const chunker = section('How documents are cut.', {
+  maxTokens: integer('Longest chunk, in tokens of the model.', { min: 16, max: 510 }).default(200),
+});
+
+const redaction = section('Personal data and secrets are replaced before a text is chunked, embedded or stored.', {
+  recognisers: section('What is looked for in the text.', {
+    email: flag('E-mail addresses.').default(true),
+    card: flag('Payment card numbers (prefix and Luhn check).').default(true),
+    iban: flag('IBANs (mod 97 check).').default(true),
+    ssn: flag('US social security numbers.').default(true),
+    ip: flag('IPv4 and IPv6 addresses.').default(true),
+    jwt: flag('JSON web tokens.').default(true),
+    apiKey: flag('API keys with known prefixes.').default(true),
+  }).prefault({}),
+  key: secret('Key of the hashes. Default: made on the first start and kept in `dataDir`.').min(16).exactOptional(),
+});
+
+const index = section('Where chunks and vectors are kept.', {
+  engine: z.literal('sqlite').default('sqlite').meta({ description: '`sqlite`: one file below `dataDir`.' }),
+});
+
+const limits = section('Bounds on what is in memory at a time.', {
+  inFlightDeliveries: integer('Changes being worked on, per source.', { min: 1 }).default(512),
+  queuedBytes: bytes('Bytes of changes waiting; reading pauses above it and goes on below 80 % of it.', {
+    min: 1e6,
+  }).default(64e6),
+  uncommittedSpan: integer('Changes between the oldest unfinished one and the newest read, per partition.', {
+    min: 1,
+  }).default(20_000),
+  documentBytes: bytes('Longer documents become dead letters.', { min: 1_024 }).default(32e6),
+  headCacheEntries: integer('Heads of hot documents kept in memory.').default(20_000),
+  headCacheAge: duration('A cached head is read again once older than this.', { min: 100 }).default(30_000),
+  writeDeadline: duration('A write not begun within this is decided again.', { min: 1_000 }).default(30_000),
+});
+
+const retry = section('How failures that may pass are tried again, with full jitter.', {
+  firstDelay: duration('Before the second attempt.', { min: 1 }).default(100),
+  maxDelay: duration('Longest wait between attempts.', { min: 1 }).default(15_000),
+  maxAttempts: integer('A record that keeps failing while others succeed becomes a dead letter after this many.', {
+    min: 1,
+  }).default(8),
+});
+
+const sweep = section('Removal of tombstones that no reader needs any more.', {
+  interval: duration('Between two sweeps; 0 switches them off.').default(600_000),
+  horizon: duration(
+    'Tombstones younger than this stay. At least twice `limits.headCacheAge` + `limits.writeDeadline`.',
+    {
+      min: 60_000,
+    },
+  ).default(3_600_000),
+});
+
+const shutdown = section('Orderly stop.', {
+  drain: duration('How long work under way may take to finish.').default(10_000),
+  deadline: duration('After this the process exits whatever is left; nothing is lost, it is done again.').default(
+    20_000,
+  ),
+});
+
+const log = section('Log lines on standard error.', {
+  level: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .meta({ description: 'Least important line shown.' }),
+  format: z
+    .enum(['auto', 'pretty', 'json'])
+    .default('auto')
+    .meta({ description: '`auto` is `pretty` on a terminal and `json` elsewhere.' }),
+});
+
+const search = section('Defaults of a search.', {
+  recencyWeight: number('Bonus of a brand-new document on the fused score; 0 ranks by relevance only.', {
+    max: 1,
+  }).default(0),
+  recencyHalfLife: duration('After this long the bonus has halved.', { min: 1_000 }).default(7 * 86_400_000),
+});
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i;
+export const isLoopback = (host: string): boolean => LOOPBACK.test(host);
+
+export const configSchema = section('Configuration of Freshet.', {
+  dataDir: text('Folder for the index, positions and keys, relative to this file.').default('.freshet'),
+  server: server.prefault({}),
+  embedder: embedder.prefault({}),
+  chunker: chunker.prefault({}),
+  redaction: redaction.prefault({}),
+  index: index.prefault({}),
+  sources: z
+    .record(
+      z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'must be a lower-case letter, then letters, digits, "-" and "_".'),
+      sourceSchema,
+    )
+    .default({})
+    .meta({
+      description: 'Where documents come from, by a name of your choice. The name is part of every document id.',
+    }),
+  search: search.prefault({}),
+  limits: limits.prefault({}),
+  retry: retry.prefault({}),
+  sweep: sweep.prefault({}),
+  shutdown: shutdown.prefault({}),
+  log: log.prefault({}),
+}).superRefine((config, context) => {
+  if (!isLoopback(config.server.host) && config.server.apiKeys.length === 0) {
+    context.addIssue({
+      code: 'custom',
+      path: ['server', 'apiKeys'],
+      message:
+        'must hold a key, because "server.host" is not loopback. Add `- key: ${FRESHET_API_KEY}`, or listen on 127.0.0.1.',
+    });
+  }
+  if (config.sweep.horizon < 2 * (config.limits.headCacheAge + config.limits.writeDeadline)) {
+    context.addIssue({
+      code: 'custom',
+      path: ['sweep', 'horizon'],
+      message:
+        'must be at least twice "limits.headCacheAge" + "limits.writeDeadline", or a late write could return to life.',
+    });
+  }
+  if (config.retry.maxDelay < config.retry.firstDelay) {
+    context.addIssue({ code: 'custom', path: ['retry', 'maxDelay'], message: 'must not be below "retry.firstDelay".' });
+  }
+  if (config.shutdown.deadline < config.shutdown.drain) {
+    context.addIssue({
+      code: 'custom',
+      path: ['shutdown', 'deadline'],
+      message: 'must not be below "shutdown.drain".',
+    });
+  }
+});
+
+/** The whole configuration, checked: durations in milliseconds, sizes in bytes, every default filled in. */
+export type FreshetConfig = z.output<typeof configSchema>;

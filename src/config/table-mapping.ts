@@ -1,0 +1,40 @@
+import { tableId, tenantId } from '../domain/ids.ts';
+import type { TableMapping } from '../domain/mapping.ts';
+import type { MetadataCondition, MetadataFilter } from '../domain/search.ts';
+import type { RowFilter, TableConfig } from './schema-tables.ts';
+import { templateOfColumns } from './template.ts';
+
+/** `public` is PostgreSQL's default schema: `articles` is `public.articles`. */
+export const qualifiedTable = (name: string): string => (name.includes('.') ? name : `public.${name}`);
+
+/** One table of the configuration as the domain's mapping. Pure: equal settings give equal mappings, and so equal fingerprints. */
+export function toTableMapping(source: string, name: string, table: TableConfig): TableMapping {
+  const { key, text, title, uri, tenant, access, metadata, format, columns, filter } = table;
+  return {
+    table: tableId(`${source}.${qualifiedTable(name)}`),
+    ...(key === undefined ? {} : { key }),
+    text: typeof text === 'string' ? text : templateOfColumns(text),
+    ...(title === undefined ? {} : { title }),
+    ...(uri === undefined ? {} : { uri }),
+    tenant: 'column' in tenant ? tenant : { value: tenantId(tenant.value) },
+    ...(access === undefined ? {} : { access }),
+    metadata: Array.isArray(metadata) ? Object.fromEntries(metadata.map((column) => [column, column])) : metadata,
+    format,
+    columns,
+    ...(filter === undefined ? {} : { filter: toFilter(filter) }),
+  };
+}
+
+export function toTableMappings(
+  source: string,
+  tables: Readonly<Record<string, TableConfig>>,
+): readonly TableMapping[] {
+  return Object.entries(tables).map(([name, table]) => toTableMapping(source, name, table));
+}
+
+function toFilter(filter: RowFilter): MetadataFilter {
+  if ('and' in filter) return { and: filter.and.map(toFilter) };
+  if ('or' in filter) return { or: filter.or.map(toFilter) };
+  // The schema has checked that the value's shape fits the operator, which the type cannot express.
+  return { key: filter.column, op: filter.op, value: filter.value } as MetadataCondition;
+}
