@@ -93,7 +93,10 @@ export interface Index extends AsyncDisposable {
   document(id: DocumentId, tenant: TenantId, signal: AbortSignal): Promise<StoredDocument | undefined>;
 
   /** Every head, tombstones included, in id order, for verify, retiring tables and ending a snapshot. */
-  scanHeads(filter: { readonly table?: TableId; readonly belowVersion?: Version }, signal: AbortSignal): AsyncIterable<Head>;
+  scanHeads(
+    filter: { readonly table?: TableId; readonly belowVersion?: Version },
+    signal: AbortSignal,
+  ): AsyncIterable<Head>;
   /** Every stored chunk, deleted ones included, in document order, for verify. */
   scanChunks(options: { readonly vectors: boolean }, signal: AbortSignal): AsyncIterable<StoredChunk>;
 

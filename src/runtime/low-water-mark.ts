@@ -24,7 +24,9 @@ export class LowWaterMark {
   /** Offsets come in order; equal offsets are several deliveries of one position. */
   track(offset: bigint, endsPosition: boolean, version?: Version): Ticket {
     if (this.#lastTracked !== undefined && offset < this.#lastTracked) {
-      throw new RangeError(`Offset ${offset} came after ${this.#lastTracked}: deliveries of a partition must be in order.`);
+      throw new RangeError(
+        `Offset ${offset} came after ${this.#lastTracked}: deliveries of a partition must be in order.`,
+      );
     }
     this.#lastTracked = offset;
     const ticket: Ticket = { offset, endsPosition, version, settled: false };
@@ -39,7 +41,8 @@ export class LowWaterMark {
     const before = this.#mark;
     for (let first = this.#open[this.#first]; first?.settled; first = this.#open[this.#first]) {
       this.#first += 1;
-      if (first.version !== undefined && (this.#pendingVersion ?? -1) < first.version) this.#pendingVersion = first.version;
+      if (first.version !== undefined && (this.#pendingVersion ?? -1) < first.version)
+        this.#pendingVersion = first.version;
       if (first.endsPosition) {
         this.#mark = first.offset;
         this.#version = this.#pendingVersion;

@@ -21,7 +21,10 @@ export class OutageGate {
   #probing = false;
   #waiters: { readonly wake: () => void }[] = [];
 
-  constructor(what: string, deps: { readonly clock: Clock; readonly observer: Observer; readonly random: () => number }) {
+  constructor(
+    what: string,
+    deps: { readonly clock: Clock; readonly observer: Observer; readonly random: () => number },
+  ) {
     this.#what = what;
     this.#clock = deps.clock;
     this.#observer = deps.observer;

@@ -44,7 +44,11 @@ export interface AnswerFreshness {
   readonly token: string;
   /** False when a token was asked for and not reached within `waitMs`: the answer may miss that write, and says so. */
   readonly tokenReached: boolean;
-  readonly perSource: readonly { readonly source: string; readonly asOf: Instant | undefined; readonly lagMs: number | undefined }[];
+  readonly perSource: readonly {
+    readonly source: string;
+    readonly asOf: Instant | undefined;
+    readonly lagMs: number | undefined;
+  }[];
 }
 
 export interface SearchAnswer {
@@ -86,7 +90,12 @@ export interface DocumentStatus {
   readonly times: Partial<StageTimes>;
   /** Commit → visible of the last change, milliseconds. */
   readonly freshnessMs: number | undefined;
-  readonly failure?: { readonly stage: string; readonly code: string; readonly message: string; readonly deadLetter: string };
+  readonly failure?: {
+    readonly stage: string;
+    readonly code: string;
+    readonly message: string;
+    readonly deadLetter: string;
+  };
 }
 
 export interface PushedDocument {
@@ -155,7 +164,12 @@ export interface RecentChange {
 }
 
 export type LiveEvent =
-  | { readonly type: 'document.stage'; readonly document: DocumentId; readonly state: DocumentState; readonly times: StageTimes }
+  | {
+      readonly type: 'document.stage';
+      readonly document: DocumentId;
+      readonly state: DocumentState;
+      readonly times: StageTimes;
+    }
   | ({ readonly type: 'document.upserted' | 'document.deleted' } & RecentChange)
   | { readonly type: 'document.failed'; readonly document: DocumentId; readonly stage: string; readonly code: string };
 
@@ -200,9 +214,15 @@ export interface AdminService {
     onProgress: (progress: Progress) => void,
     signal: AbortSignal,
   ): Promise<VerifyReport>;
-  rebuild(onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<{ readonly documents: number; readonly chunks: number }>;
+  rebuild(
+    onProgress: (progress: Progress) => void,
+    signal: AbortSignal,
+  ): Promise<{ readonly documents: number; readonly chunks: number }>;
   /** Starts a source again from a position (`snapshot` or, where its log reaches back, an LSN). */
-  replay(options: { readonly source: string; readonly from: string }, signal: AbortSignal): Promise<{ readonly message: string }>;
+  replay(
+    options: { readonly source: string; readonly from: string },
+    signal: AbortSignal,
+  ): Promise<{ readonly message: string }>;
   deadLetters: {
     list(limit: number, after?: string): Promise<readonly StoredDeadLetter[]>;
     get(id: string): Promise<StoredDeadLetter | undefined>;

@@ -1,0 +1,59 @@
+import type { Head } from '../domain/document.ts';
+import type { DocumentId, PartitionId, TableId } from '../domain/ids.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Index } from '../ports/index-store.ts';
+import type { OutageGate } from '../runtime/outage-gate.ts';
+import type { Situation } from './decide.ts';
+
+export interface LedgerLimits {
+  /** Heads of hot documents are cached at most this long; another writer may have written meanwhile. */
+  readonly cacheMs: number;
+  readonly cacheEntries: number;
+  /** A write not begun this long after its head became too old to trust is decided again. */
+  readonly writeDeadlineMs: number;
+}
+
+export interface KnownSituation extends Situation {
+  /** Monotonic milliseconds at which the head was read from the index (never when it was last written by us). */
+  readonly readAt: number;
+}
+
+/** Reads what the index says about a document, through a bounded cache of heads. The cache dies with the pipeline. */
+export interface HeadLedger {
+  read(id: DocumentId, table: TableId, partition: PartitionId, signal: AbortSignal): Promise<KnownSituation>;
+  remember(head: Head, readAt: number): void;
+  forget(id: DocumentId): void;
+  tooOld(readAt: number): boolean;
+}
+
+export function createHeadLedger(index: Index, gate: OutageGate, clock: Clock, limits: LedgerLimits): HeadLedger {
+  const cache = new Map<DocumentId, { readonly head: Head | undefined; readonly readAt: number }>();
+
+  const remember = (id: DocumentId, head: Head | undefined, readAt: number): void => {
+    cache.delete(id);
+    cache.set(id, { head, readAt });
+    if (cache.size > limits.cacheEntries) {
+      const oldest = cache.keys().next();
+      if (!oldest.done) cache.delete(oldest.value);
+    }
+  };
+
+  return {
+    async read(id, table, partition, signal) {
+      let known = cache.get(id);
+      if (known === undefined || clock.monotonic() - known.readAt > limits.cacheMs) {
+        const readAt = clock.monotonic();
+        const head = (await gate.run(() => index.heads([id], signal), signal)).get(id);
+        known = { head, readAt };
+        remember(id, head, readAt);
+      }
+      // The floor is read after the head was found absent and never cached: a sweep may have taken the head a moment ago.
+      const floor = known.head === undefined ? await gate.run(() => index.floor(partition, signal), signal) : undefined;
+      const truncation = (await gate.run(() => index.truncations(signal), signal)).get(table);
+      return { ...known, floor, truncation };
+    },
+    remember: (head, readAt) => remember(head.id, head, readAt),
+    forget: (id) => void cache.delete(id),
+    tooOld: (readAt) => clock.monotonic() - readAt > limits.cacheMs + limits.writeDeadlineMs,
+  };
+}
