@@ -13,8 +13,6 @@ export interface MapperOptions {
   readonly applyColumnPolicy: (row: Row, policy: Readonly<Record<string, ColumnPolicy>>) => Row;
   /** HTML to structured plain text, so that offsets are offsets into what is indexed. */
   readonly htmlToText: (html: string) => string;
-  /** Principals as they are stored and compared; a principal can be personal data. */
-  readonly principal: (name: string) => string;
   /** For the row hash: a plain hash of short texts could be guessed. */
   readonly hashKey: Uint8Array;
   /** Largest text of one document, UTF-16 units. */
@@ -71,7 +69,7 @@ function mapRow(
     key,
     attributes: {
       tenant: 'value' in mapping.tenant ? mapping.tenant.value : tenantOf(value(mapping.tenant.column), mapping),
-      access: mapping.access === undefined ? [] : valueAccess(value(mapping.access.column)).map(options.principal),
+      access: mapping.access === undefined ? [] : valueAccess(value(mapping.access.column)),
       title: mapping.title === undefined ? '' : render(mapping.title).trim(),
       uri: mapping.uri === undefined ? '' : render(mapping.uri).trim(),
       metadata: metadataOf(mapping.metadata, safe),

@@ -59,6 +59,8 @@ export interface Source extends AsyncDisposable {
  * Read-your-writes. A token names a point in the source's log; `reached` resolves once everything up to it is settled downstream.
  */
 export interface TokenSource {
+  /** A token for what is settled downstream now, without asking the source. Undefined while nothing is known. */
+  coveredToken(): string | undefined;
   /** A token that covers every write committed before the call. For Postgres a plain LSN (`0/16B3748`) read after COMMIT. */
   currentToken(signal: AbortSignal): Promise<string>;
   /** Resolves true once covered, false after `waitMs`. Rejects with `poison` BAD_TOKEN on a token that is not of this source. */
