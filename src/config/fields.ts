@@ -4,6 +4,10 @@ import { BYTES_PATTERN, DURATION_PATTERN, parseBytes, parseDuration } from './un
 // The building blocks of the schema. Numbers and booleans are also taken from text, because environment variables and `${ENV}` references
 // can hold nothing else; whatever does not parse is left as it is, so that the schema's own error names what was found.
 
+// Editors check the file before `${ENV}` references are replaced, so those must pass there.
+const REFERENCE = String.raw`\$\{`;
+const orReference = (pattern: string) => `${pattern}|${REFERENCE}`;
+
 const NUMBER = /^[+-]?\d+(\.\d+)?$/;
 
 const numberFromText = (value: unknown): unknown =>
@@ -19,12 +23,26 @@ interface Bounds {
 const whole = ({ min = 0, max = Number.MAX_SAFE_INTEGER }: Bounds): z.ZodInt => z.int().min(min).max(max);
 
 export const integer = (description: string, bounds: Bounds = {}) =>
-  z.preprocess(numberFromText, whole(bounds).meta({ description }));
+  z.preprocess(
+    numberFromText,
+    whole(bounds).meta({ description, type: ['integer', 'string'], pattern: orReference(String.raw`^\d+$`) }),
+  );
 
 export const number = (description: string, { min = 0, max = Number.MAX_VALUE }: Bounds = {}) =>
-  z.preprocess(numberFromText, z.number().min(min).max(max).meta({ description }));
+  z.preprocess(
+    numberFromText,
+    z
+      .number()
+      .min(min)
+      .max(max)
+      .meta({ description, type: ['number', 'string'], pattern: orReference(String.raw`^\d+(\.\d+)?$`) }),
+  );
 
-export const flag = (description: string) => z.preprocess(booleanFromText, z.boolean().meta({ description }));
+export const flag = (description: string) =>
+  z.preprocess(
+    booleanFromText,
+    z.boolean().meta({ description, type: ['boolean', 'string'], pattern: orReference('^(true|false)$') }),
+  );
 
 export const text = (description: string) => z.string().min(1).meta({ description });
 
@@ -35,14 +53,24 @@ export const secret = (description: string) => z.string().min(1).meta({ descript
 export const duration = (description: string, bounds: Bounds = {}) =>
   z.preprocess(
     (value) => (typeof value === 'string' ? (parseDuration(value) ?? value) : value),
-    whole(bounds).meta({ description, type: ['integer', 'string'], pattern: DURATION_PATTERN, unit: 'duration' }),
+    whole(bounds).meta({
+      description,
+      type: ['integer', 'string'],
+      pattern: orReference(DURATION_PATTERN),
+      unit: 'duration',
+    }),
   );
 
 /** Bytes after parsing; written as `10MB`, `512KiB` or a bare number of bytes. */
 export const bytes = (description: string, bounds: Bounds = {}) =>
   z.preprocess(
     (value) => (typeof value === 'string' ? (parseBytes(value) ?? value) : value),
-    whole(bounds).meta({ description, type: ['integer', 'string'], pattern: BYTES_PATTERN, unit: 'bytes' }),
+    whole(bounds).meta({
+      description,
+      type: ['integer', 'string'],
+      pattern: orReference(BYTES_PATTERN),
+      unit: 'bytes',
+    }),
   );
 
 /** An object in which every unknown key is an error. */

@@ -6,6 +6,7 @@ export type {
   PostgresSourceConfig,
   SourceConfig,
 } from './schema-sources.ts';
+export { replicationNames } from './schema-sources.ts';
 export type { TableConfig } from './schema-tables.ts';
 export { type ConfigInputs, type LoadedConfig, loadConfig, type Origin } from './load.ts';
 export { maskSecrets, secretValues } from './secrets.ts';

@@ -33,3 +33,16 @@ export function parseDuration(text: string): number | undefined {
 export function parseBytes(text: string): number | undefined {
   return parse(text, BYTE_UNITS);
 }
+
+/** The shortest exact spelling: 90000 → `90s`, 60000 → `1m`. */
+export function formatDuration(ms: number): string {
+  const unit = ['d', 'h', 'm', 's'].find((name) => ms !== 0 && ms % (DURATION_UNITS[name] ?? 1) === 0) ?? 'ms';
+  return `${ms / (DURATION_UNITS[unit] ?? 1)}${unit}`;
+}
+
+/** The shortest exact spelling: 20000000 → `20MB`, 512 → `512B`. */
+export function formatBytes(bytes: number): string {
+  const unit =
+    ['GB', 'MB', 'kB'].find((name) => bytes !== 0 && bytes % (BYTE_UNITS[name.toLowerCase()] ?? 1) === 0) ?? 'B';
+  return `${bytes / (BYTE_UNITS[unit.toLowerCase()] ?? 1)}${unit}`;
+}
