@@ -5,7 +5,10 @@ import { sourceSchema } from './schema-sources.ts';
 // One schema is the configuration: its types, its checks, its documentation and the JSON schema for editors all come from here.
 
 const apiKey = section('One API key.', {
-  key: secret('The key, best as `${FRESHET_API_KEY}`. Sent as `authorization: Bearer …`.').min(8),
+  name: text('Names the key in logs, never the secret. Default: `key-1`, `key-2`, …').exactOptional(),
+  key: secret(
+    'The key, best as `${FRESHET_API_KEY}`; make one with `openssl rand -hex 32`. Sent as `authorization: Bearer …`.',
+  ).min(16),
   tenant: text('The tenant this key reads and writes.').default('default'),
   principals: listOf(
     'Sees only documents open to one of these. Without it, every document of the tenant.',
@@ -24,11 +27,9 @@ const server = section('The HTTP API.', {
   host: text('Address to listen on. Anything but loopback needs an API key.').default('127.0.0.1'),
   port: integer('Port to listen on; 0 picks a free one.', { max: 65_535 }).default(7411),
   apiKeys: z.array(apiKey).default([]).meta({ description: 'Keys of the callers. None are needed on loopback.' }),
-  bodyLimit: bytes('Largest request body.', { min: 1_024, max: 1e9 }).default(20e6),
-  rateLimit: section('Requests per client.', {
-    max: integer('Requests in one window; 0 switches the limit off.').default(600),
-    window: duration('Length of the window.', { min: 1_000 }).default(60_000),
-  }).prefault({}),
+  bodyLimit: bytes('Largest request body.', { min: 1_024, max: 1e9 }).default(16e6),
+  requestsPerMinute: integer('Requests per key, or per address without one; 0 switches the limit off.').default(6_000),
+  allowedHosts: listOf('Host names answered on loopback besides `localhost`, `127.0.0.1` and `[::1]`.').default([]),
 });
 
 const embedder = section('What turns text into vectors.', {
@@ -127,7 +128,7 @@ const search = section('Defaults of a search.', {
   recencyHalfLife: duration('After this long the bonus has halved.', { min: 1_000 }).default(7 * 86_400_000),
 });
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i;
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/;
 export const isLoopback = (host: string): boolean => LOOPBACK.test(host);
 
 export const configSchema = section('Configuration of Freshet.', {

@@ -194,7 +194,7 @@ const cases: readonly Case[] = [
     name: 'a short API key, without showing it',
     yaml: 'server: { apiKeys: [{ key: hunter2 }] }',
     path: 'server.apiKeys[0].key',
-    says: /at least 8 characters/,
+    says: /at least 16 characters/,
     found: 'text (not shown)',
   },
   {

@@ -72,8 +72,8 @@ describe('Configuration', () => {
   });
 
   it('never takes a digit-only secret for a number', () => {
-    const { config } = load('server: { apiKeys: [{ key: "${K}" }] }', { K: '0012345678' });
-    expect(config.server.apiKeys[0]?.key).toBe('0012345678');
+    const { config } = load('server: { apiKeys: [{ key: "${K}" }] }', { K: '0012345678901234' });
+    expect(config.server.apiKeys[0]?.key).toBe('0012345678901234');
   });
 
   it('resolves paths of the file against the file, and paths of the environment against the working directory', () => {
@@ -108,7 +108,7 @@ sources:
 
 describe('Secrets', () => {
   const yaml = `
-server: { apiKeys: [{ key: abcdefgh1 }] }
+server: { apiKeys: [{ key: abcdefgh12345678 }] }
 redaction: { key: 0123456789abcdef }
 sources:
   app: { type: postgres, connection: "postgres://me:hunter2@db:5432/app?sslpassword=x", tables: { a: { text: "{b}" } } }
@@ -116,7 +116,7 @@ sources:
 
   it('are masked when the configuration is printed', () => {
     const shown = JSON.stringify(maskSecrets(load(yaml).config));
-    for (const secret of ['abcdefgh1', '0123456789abcdef', 'hunter2', 'sslpassword'])
+    for (const secret of ['abcdefgh12345678', '0123456789abcdef', 'hunter2', 'sslpassword'])
       expect(shown).not.toContain(secret);
     expect(shown).toContain('postgres://me:********@db:5432/app');
   });
@@ -124,7 +124,7 @@ sources:
   it('are known, so that a log can refuse them', () => {
     expect([...secretValues(load(yaml).config)].sort()).toEqual([
       '0123456789abcdef',
-      'abcdefgh1',
+      'abcdefgh12345678',
       'postgres://me:hunter2@db:5432/app?sslpassword=x',
     ]);
   });
