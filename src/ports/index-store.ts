@@ -97,8 +97,11 @@ export interface Index extends AsyncDisposable {
     filter: { readonly table?: TableId; readonly belowVersion?: Version },
     signal: AbortSignal,
   ): AsyncIterable<Head>;
-  /** Every stored chunk, deleted ones included, in document order, for verify. */
-  scanChunks(options: { readonly vectors: boolean }, signal: AbortSignal): AsyncIterable<StoredChunk>;
+  /** Every stored chunk (of one document, if named), deleted ones included, in document order, for verify. */
+  scanChunks(
+    options: { readonly vectors: boolean; readonly document?: DocumentId },
+    signal: AbortSignal,
+  ): AsyncIterable<StoredChunk>;
 
   /** Deletes what no reader can need any more, re-checking in the deleting step what it saw. Never a chunk above its head. */
   sweep(limits: SweepLimits, signal: AbortSignal): Promise<{ readonly heads: number; readonly chunks: number }>;

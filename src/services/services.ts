@@ -189,6 +189,8 @@ export interface VerifyReport {
   readonly documents: number;
   readonly chunks: number;
   readonly vectorsChecked: number;
+  /** Rows that cannot be indexed as they are: they are in the dead letters, and not compared. */
+  readonly unindexable: number;
   readonly tookMs: number;
   /** The token the comparison was made at. */
   readonly token: string;

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import type { Head } from '../../domain/document.ts';
+import type { DocumentId } from '../../domain/ids.ts';
+import type { Index, StoredChunk } from '../../ports/index-store.ts';
+import type { StoredDigest, StoredState } from './compare.ts';
+
+/** 64 bits: enough to tell an accidental difference, small enough for a whole index in memory. */
+export const textHash = (text: string): string => createHash('sha256').update(text).digest('base64').slice(0, 12);
+
+const digest = ({ id, text, attributes }: StoredChunk): StoredDigest => ({ id, textHash: textHash(text), attributes });
+
+/** Everything the index holds, by document, and a random sample of chunks with their vectors. */
+export interface StoredIndex {
+  readonly states: ReadonlyMap<DocumentId, StoredState>;
+  readonly chunks: number;
+  readonly sample: readonly StoredChunk[];
+}
+
+export async function readStored(
+  index: Index,
+  options: { readonly vectorSample: number; readonly random: () => number },
+  signal: AbortSignal,
+): Promise<StoredIndex> {
+  const heads = new Map<DocumentId, Head>();
+  for await (const head of index.scanHeads({}, signal)) heads.set(head.id, head);
+  const chunks = new Map<DocumentId, StoredDigest[]>();
+  const sample: StoredChunk[] = [];
+  let count = 0;
+  for await (const chunk of index.scanChunks({ vectors: options.vectorSample > 0 }, signal)) {
+    if (chunk.deleted) continue;
+    count += 1;
+    const list = chunks.get(chunk.document) ?? [];
+    list.push(digest(chunk));
+    chunks.set(chunk.document, list);
+    reservoir(sample, chunk, count, options);
+  }
+  const ids = new Set([...heads.keys(), ...chunks.keys()]);
+  const states = [...ids].map((id) => [id, { head: heads.get(id), chunks: chunks.get(id) ?? [] }] as const);
+  return { states: new Map(states), chunks: count, sample };
+}
+
+/** Algorithm R (Vitter 1985): every chunk seen has the same chance to be in the sample. */
+function reservoir(
+  sample: StoredChunk[],
+  chunk: StoredChunk,
+  seen: number,
+  { vectorSample, random }: { readonly vectorSample: number; readonly random: () => number },
+): void {
+  if (sample.length < vectorSample) sample.push(chunk);
+  else {
+    const at = Math.floor(random() * seen);
+    if (at < vectorSample) sample[at] = chunk;
+  }
+}
+
+export async function readOne(index: Index, id: DocumentId, signal: AbortSignal): Promise<StoredState> {
+  const head = (await index.heads([id], signal)).get(id);
+  const chunks: StoredDigest[] = [];
+  for await (const chunk of index.scanChunks({ vectors: false, document: id }, signal)) {
+    if (chunk.document === id && !chunk.deleted) chunks.push(digest(chunk));
+  }
+  return { head, chunks };
+}
