@@ -1,0 +1,32 @@
+import type { OpenAPIV3_1 } from 'openapi-types';
+
+/** What the document says besides the routes; those come from their schemas. */
+export function openApiInfo(version: string, hasKeys: boolean): Partial<OpenAPIV3_1.Document> {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Freshet',
+      version,
+      description:
+        'A live index: changes of the source are searchable a moment later. Writes and reads carry a consistency token in the header ' +
+        '`freshet-token`; a search with it sees at least that state, or says `freshness.tokenReached: false`.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    tags: [
+      { name: 'search', description: 'Find' },
+      { name: 'documents', description: 'Documents pushed without a database, and the state of any document' },
+      { name: 'changes', description: 'What changed, live' },
+      { name: 'freshness', description: 'How fresh the index is' },
+      { name: 'admin', description: 'Verify, rebuild, replay, dead letters' },
+      { name: 'health', description: 'For orchestrators and Prometheus' },
+    ],
+    components: {
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
+      },
+    },
+    // On loopback without keys nobody needs one.
+    security: hasKeys ? [{ bearer: [] }, { apiKey: [] }] : [{}, { bearer: [] }, { apiKey: [] }],
+  };
+}
