@@ -12,6 +12,9 @@ export interface Line {
 /** Reads lines ended by LF, CRLF or CR in one pass; the look-ahead for each terminator is remembered, so no text is searched twice. */
 export class LineReader {
   readonly #text: string;
+  /** Just [start, end), so that a search for a terminator never leaves it. */
+  readonly #part: string;
+  readonly #offset: number;
   readonly #end: number;
   #at: number;
   #lf = -1;
@@ -19,6 +22,8 @@ export class LineReader {
 
   constructor(text: string, start: number, end: number) {
     this.#text = text;
+    this.#part = text.slice(start, end);
+    this.#offset = start;
     this.#at = start;
     this.#end = end;
   }
@@ -35,7 +40,7 @@ export class LineReader {
   }
 
   #find(terminator: string): number {
-    const found = this.#text.indexOf(terminator, this.#at);
-    return found < 0 ? Infinity : found;
+    const found = this.#part.indexOf(terminator, this.#at - this.#offset);
+    return found < 0 ? Infinity : found + this.#offset;
   }
 }

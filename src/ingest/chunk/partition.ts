@@ -39,22 +39,25 @@ export function partition(text: string, atoms: readonly Atom[], limits: Limits):
   raiseGlued(atoms, cutCosts);
 
   const target = limits.maxTokens * weights.targetShare;
-  const costs = new Float64Array(count + 1).fill(Infinity);
+  const costs = new Float64Array(count + 1);
   const from = new Int32Array(count + 1);
-  costs[0] = 0;
-  atoms.forEach((atom, last) => {
+  for (let last = 0; last < count; last++) {
+    const end = atoms[last]?.end ?? 0;
     let size = 0;
+    let best = Infinity;
+    let bestFirst = last;
     for (let first = last; first >= 0; first--) {
       size += tokens[first] ?? 0;
-      if (first < last && (size > limits.maxTokens || atom.end - (starts[first] ?? 0) > limits.maxLength)) break;
+      if (first < last && (size > limits.maxTokens || end - (starts[first] ?? 0) > limits.maxLength)) break;
       const fill = size / target - 1;
       const cost = (costs[first] ?? 0) + (cutCosts[first] ?? 0) + fill * fill * (fill < 0 ? 1 : weights.oversize);
-      if (cost < (costs[last + 1] ?? Infinity)) {
-        costs[last + 1] = cost;
-        from[last + 1] = first;
-      }
+      if (cost >= best) continue;
+      best = cost;
+      bestFirst = first;
     }
-  });
+    costs[last + 1] = best;
+    from[last + 1] = bestFirst;
+  }
 
   const groups: Group[] = [];
   for (let end = count; end > 0; end = from[end] ?? 0) groups.push([from[end] ?? 0, end - 1]);

@@ -32,6 +32,10 @@ const lineLevels: readonly Level[] = ['line', 'word', 'run'];
 /** A run without white space longer than this is cut even where its tokens would fit (a word the tokenizer knows nothing of). */
 const maxWordLength = 128;
 
+/** UTF-16 units: shorter lines and sentences join the one before them, up to the second length. */
+const tinyLength = 8;
+const joinedLength = 64;
+
 /** Cuts blocks that do not fit into atoms that do: at sentences or lines first, then words, then graphemes. */
 export class Refiner {
   readonly #text: string;
@@ -73,7 +77,12 @@ export class Refiner {
     const level = levels[depth];
     if (level === undefined) return this.#halve(atom, out);
     if (level === 'word') return this.#words(atom, levels, depth, out);
-    const parts = level === 'line' ? this.#lines(atom) : level === 'sentence' ? this.#sentences(atom) : this.#run(atom);
+    const parts =
+      level === 'line'
+        ? joinTiny(this.#lines(atom))
+        : level === 'sentence'
+          ? joinTiny(this.#sentences(atom))
+          : this.#run(atom);
     for (const part of parts) this.#refine(part, levels, depth + 1, out);
   }
 
@@ -112,7 +121,8 @@ export class Refiner {
     let end = start;
     let tokens = 0;
     const flush = (): void => {
-      if (end > start) out.push({ ...part(atom, start, end, Cut.word, start === atom.start), tokens });
+      // Measured once more as a whole: not every tokenizer counts words one by one.
+      if (end > start) this.#refine(part(atom, start, end, Cut.word, start === atom.start), [], 0, out);
       start = end;
       tokens = 0;
     };
@@ -150,6 +160,22 @@ export class Refiner {
     this.#refine(part(atom, atom.start, middle, Cut.word, true), [], 0, out);
     this.#refine(part(atom, middle, atom.end, Cut.word, false), [], 0, out);
   }
+}
+
+/** A lone bracket or number belongs to what comes before it; it also keeps a million tiny lines from being a million atoms. */
+function* joinTiny(parts: Iterable<Atom>): Generator<Atom> {
+  let current: Atom | undefined;
+  for (const next of parts) {
+    if (current === undefined) {
+      current = next;
+    } else if (next.end - next.start < tinyLength && next.cut <= Cut.line && next.end - current.start <= joinedLength) {
+      current = { ...current, end: next.end };
+    } else {
+      yield current;
+      current = next;
+    }
+  }
+  if (current !== undefined) yield current;
 }
 
 function part(whole: Atom, start: number, end: number, cut: number, first: boolean): Atom {

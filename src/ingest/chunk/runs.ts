@@ -7,6 +7,7 @@ const maxPiece = 48;
 
 const words = new Intl.Segmenter('und', { granularity: 'word' });
 const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' });
+const ascii = /^[\x21-\x7e]*$/u;
 
 /**
  * A run without white space (CJK, Thai, a base64 blob) in pieces of at most `maxPiece` units, at word boundaries where the segmenter knows
@@ -18,7 +19,6 @@ export function* wordsOfRun(text: string, start: number, end: number): Generator
     let from = piece;
     const length = stop - from;
     if (length < minPiece && stop < end) continue;
-    // (a boundary comes at least every maxPiece units)
     if (length >= maxPiece >> 1 || stop === end || hashRange(text, Math.max(from, stop - 8), stop) % 3 === 0) {
       while (stop - from > maxPiece) {
         const cut = safeEnd(text, from, from + maxPiece);
@@ -31,11 +31,32 @@ export function* wordsOfRun(text: string, start: number, end: number): Generator
   }
 }
 
+/** ASCII without a segmenter: after punctuation, and anywhere in letters and digits longer than a piece. */
+function* asciiBoundaries(text: string, start: number, end: number): Generator<number> {
+  for (let at = start; at < end; ) {
+    let stop = at;
+    while (stop < end && isAlphanumeric(text.charCodeAt(stop))) stop++;
+    if (stop - at > maxPiece) for (let inside = at + 1; inside < stop; inside++) yield inside;
+    at = Math.min(Math.max(stop, at + 1), end);
+    yield at;
+  }
+}
+
+function isAlphanumeric(code: number): boolean {
+  return (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
+}
+
 /** Word boundaries of a run, refined to grapheme boundaries in words longer than a piece. */
 function* boundaries(text: string, start: number, end: number): Generator<number> {
   for (let at = start; at < end; ) {
     const stop = safeEnd(text, at, Math.min(at + window, end));
     const slice = text.slice(at, stop);
+    // A mark that joins the window's last character would be of another script.
+    if (ascii.test(slice) && (stop === end || text.charCodeAt(stop) < 128)) {
+      yield* asciiBoundaries(text, at, stop);
+      at = stop;
+      continue;
+    }
     let done = 0;
     for (const { index, segment } of words.segment(slice)) {
       const next = index + segment.length;
