@@ -23,3 +23,8 @@ export function isLaterTruncation(a: Truncation, b: Truncation | undefined): boo
   if (b === undefined) return true;
   return a.epoch > b.epoch || (a.epoch === b.epoch && a.sourcePosition > b.sourcePosition);
 }
+
+/** The lowest position that a truncation does not cover. */
+export function afterTruncation({ sourcePosition: covered }: Truncation): SourcePosition {
+  return sourcePosition(BigInt(`0x${covered.slice(0, 16)}`), BigInt(`0x${covered.slice(16)}`) + 1n);
+}

@@ -23,6 +23,7 @@ export interface HeadLedger {
   read(id: DocumentId, table: TableId, partition: PartitionId, signal: AbortSignal): Promise<KnownSituation>;
   remember(head: Head, readAt: number): void;
   forget(id: DocumentId): void;
+  forgetAll(): void;
   tooOld(readAt: number): boolean;
 }
 
@@ -54,6 +55,7 @@ export function createHeadLedger(index: Index, gate: OutageGate, clock: Clock, l
     },
     remember: (head, readAt) => remember(head.id, head, readAt),
     forget: (id) => void cache.delete(id),
+    forgetAll: () => cache.clear(),
     tooOld: (readAt) => clock.monotonic() - readAt > limits.cacheMs + limits.writeDeadlineMs,
   };
 }

@@ -1,9 +1,11 @@
 import type { Delivery, RowChange } from '../domain/change.ts';
+import type { Head } from '../domain/document.ts';
 import { FreshetError, kindOf } from '../domain/errors.ts';
-import type { PartitionId, RowKey, TableId } from '../domain/ids.ts';
+import { rowKey, type PartitionId, type TableId } from '../domain/ids.ts';
 import { snapshotVersion, type Version } from '../domain/version.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { StoredDeadLetter } from '../ports/dead-letters.ts';
+import type { DocumentWrite } from '../ports/index-store.ts';
 import { Budget } from '../runtime/budget.ts';
 import { KeyedLanes } from '../runtime/keyed-lanes.ts';
 import { OutageGate } from '../runtime/outage-gate.ts';
@@ -24,6 +26,8 @@ export interface Pipeline {
   retry(letter: StoredDeadLetter): Promise<Outcome | 'row-is-gone'>;
   /** Highest version at or below each partition's committed mark, for the sweeper. */
   committedVersions(): ReadonlyMap<PartitionId, Version>;
+  /** After something else than this pipeline wrote the index (a repair, a rebuild). */
+  forgetHeads(): void;
   readonly inFlight: number;
 }
 
@@ -135,24 +139,36 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   /** What a finished snapshot did not find again no longer exists: tombstone the heads still in an older epoch. */
   const retireOlderEpochs = async (table: TableId, epoch: number, delivery: Delivery): Promise<void> => {
     const version = snapshotVersion(epoch);
-    for await (const head of index.scanHeads({ table, belowVersion: version }, work.signal)) {
-      if (head.deleted || head.source !== source.name) continue;
-      const write = tombstoneWrite(
-        {
-          id: head.id,
-          source: source.name,
-          partition: delivery.position.partition,
-          change: { kind: 'row-deleted', table, key: '' as RowKey, version, committedAt: clock.now() },
-          generation: deps.generation,
-          lineage: { sourcePosition: undefined, committedAt: clock.now() },
-          receivedAt: delivery.receivedAt,
-          indexedAt: clock.now(),
-        },
-        head,
-      );
-      await indexGate.run(() => index.apply(write, work.signal), work.signal);
-      context.ledger.forget(head.id);
+    const retire = async (): Promise<void> => {
+      for await (const head of index.scanHeads({ table, belowVersion: version }, work.signal)) {
+        if (head.deleted || head.source !== source.name) continue;
+        await indexGate.run(() => index.apply(retirement(head, version, delivery), work.signal), work.signal);
+        context.ledger.forget(head.id);
+      }
+    };
+    for (let done = false; !done; ) {
+      try {
+        await retire();
+        done = true;
+      } catch (error) {
+        if (kindOf(error) !== 'stale') throw error;
+      }
     }
+  };
+
+  const retirement = (head: Head, version: Version, delivery: Delivery): DocumentWrite => {
+    const committedAt = clock.now();
+    const base = {
+      id: head.id,
+      source: source.name,
+      partition: delivery.position.partition,
+      change: { kind: 'row-deleted', table: head.table, key: rowKey([]), version, committedAt } as const,
+      generation: deps.generation,
+      lineage: { sourcePosition: undefined, committedAt },
+      receivedAt: delivery.receivedAt,
+      indexedAt: committedAt,
+    };
+    return tombstoneWrite(base, head);
   };
 
   const dispatch = (delivery: Delivery): void => {
@@ -218,6 +234,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       return outcome;
     },
     committedVersions: () => committer.committedVersions(),
+    forgetHeads: () => context.ledger.forgetAll(),
     get inFlight() {
       return budget.count;
     },

@@ -1,5 +1,5 @@
 import type { ColumnValue, RowChange, RowUpserted } from '../domain/change.ts';
-import type { Document } from '../domain/document.ts';
+import type { Document, Head } from '../domain/document.ts';
 import { FreshetError, kindOf } from '../domain/errors.ts';
 import type { ChunkId, DocumentId, TenantId } from '../domain/ids.ts';
 import type { StageTimes } from '../observability/events.ts';
@@ -10,6 +10,8 @@ import type { KnownSituation } from './head-ledger.ts';
 import type { PipelineContext } from './context.ts';
 import type { Outcome, Task } from './task.ts';
 import { tombstoneWrite, upsertWrite, versionOnlyWrite, type HeadBase } from './upsert.ts';
+
+const STALE_ROUNDS_MAX = 3;
 
 /** What a document cost, for the event that says it is visible. */
 interface Cost {
@@ -31,9 +33,11 @@ export async function indexChange(
   const id = context.documentId(change.table, change.key);
   /** Vectors survive a second decision: the same chunk id means the same vector. */
   const vectors = new Map<ChunkId, Float32Array>();
-  for (;;) {
+  for (let round = 1; ; round += 1) {
     at('upsert');
     const situation = await context.ledger.read(id, change.table, task.position.partition, signal);
+    // An index that keeps calling the write stale lost chunks its head still lists: insert them all instead of keeping any.
+    const keepFrom = round > STALE_ROUNDS_MAX ? undefined : situation.head;
     const decision = context.rules.decide(change, situation, context.generation);
     if (decision.action === 'nothing') return 'nothing-to-do';
 
@@ -59,7 +63,7 @@ export async function indexChange(
     const { write, cost } =
       document === undefined
         ? { write: tombstoneWrite(base(), situation.head), cost: { chunksEmbedded: 0, tokensEmbedded: 0 } }
-        : await prepare(document, { task, situation, base, vectors, times, context, at, signal });
+        : await prepare(document, { task, keepFrom, base, vectors, times, context, at, signal });
 
     at('upsert');
     if (!(await apply(write, situation, context, signal))) continue;
@@ -108,7 +112,8 @@ async function map(
 
 interface Preparation {
   readonly task: Task;
-  readonly situation: KnownSituation;
+  /** The head whose chunks may be kept. */
+  readonly keepFrom: Head | undefined;
   readonly base: () => HeadBase;
   readonly vectors: Map<ChunkId, Float32Array>;
   readonly times: Trace;
@@ -120,10 +125,9 @@ interface Preparation {
 /** redact → chunk → diff → embed: only text the previous version did not have is embedded (invariant 5). */
 async function prepare(
   document: Document,
-  { task, situation, base, vectors, times, context, at, signal }: Preparation,
+  { task, keepFrom: head, base, vectors, times, context, at, signal }: Preparation,
 ): Promise<{ write: DocumentWrite; cost: Cost }> {
   const rowHash = context.mapper.rowHash(document);
-  const { head } = situation;
   if (head !== undefined && !head.deleted && head.rowHash === rowHash && head.generation === context.generation) {
     return { write: versionOnlyWrite(base(), head), cost: { chunksEmbedded: 0, tokensEmbedded: 0 } };
   }

@@ -80,7 +80,10 @@ async function embed(
   } catch (error) {
     if (signal.aborted || kindOf(error) === 'fatal') throw error;
     const code = kindOf(error) === 'aborted' ? 'EMBEDDER_TIMEOUT' : codeOf(error);
-    return { vector: undefined, degraded: { code, message: 'The query could not be embedded: results are lexical only.' } };
+    return {
+      vector: undefined,
+      degraded: { code, message: 'The query could not be embedded: results are lexical only.' },
+    };
   } finally {
     timeout.abort();
     await deadline;

@@ -22,7 +22,11 @@ export function decodeToken(token: string, sources: readonly LiveSource[]): Read
   try {
     if (!token.startsWith(PREFIX)) throw new SyntaxError('prefix');
     const parsed: unknown = JSON.parse(Buffer.from(token.slice(PREFIX.length), 'base64url').toString('utf8'));
-    if (parsed === null || typeof parsed !== 'object' || Object.values(parsed).some((part) => typeof part !== 'string')) {
+    if (
+      parsed === null ||
+      typeof parsed !== 'object' ||
+      Object.values(parsed).some((part) => typeof part !== 'string')
+    ) {
       throw new SyntaxError('shape');
     }
     return parsed as Record<string, string>;

@@ -76,7 +76,9 @@ function extra(
     }),
     ...listed
       .filter((id) => !wanted.has(id) && !stored.has(id))
-      .map((chunk): Problem => ({ kind: 'ghost', chunk, detail: 'listed by its head, but neither stored nor expected' })),
+      .map(
+        (chunk): Problem => ({ kind: 'ghost', chunk, detail: 'listed by its head, but neither stored nor expected' }),
+      ),
     ...listed
       .filter((id, at) => listed.indexOf(id) !== at)
       .map((chunk): Problem => ({ kind: 'duplicate', chunk, detail: 'listed twice by its head' })),

@@ -21,18 +21,19 @@ export interface RepairDeps {
  * Mends one document: wrong chunks are deleted by id, whatever their stamp, and the right ones written at the head's own version in a new
  * generation, which beats what is there and is beaten by the next change of the row.
  */
-export function createRepair(deps: RepairDeps): (
-  id: DocumentId,
-  expected: ExpectedDocument | undefined,
-  signal: AbortSignal,
-) => Promise<void> {
+export function createRepair(
+  deps: RepairDeps,
+): (id: DocumentId, expected: ExpectedDocument | undefined, signal: AbortSignal) => Promise<void> {
   let generation: Promise<Generation> | undefined;
   return async (id, expected, signal) => {
     const { index, clock } = deps;
     generation ??= index.registerSettings(`${deps.settingsFingerprint}/repair/${clock.now()}`, signal);
     const head = (await index.heads([id], signal)).get(id);
     await index.deleteChunks(await storedIds(index, id, signal), signal);
-    const stamp = { version: head?.version ?? (await newestEpoch(index, expected, signal)), generation: await generation };
+    const stamp = {
+      version: head?.version ?? (await newestEpoch(index, expected, signal)),
+      generation: await generation,
+    };
     await index.apply(await repairWrite(deps, id, expected, head, stamp, signal), signal);
     deps.forgetHeads();
   };
@@ -47,7 +48,11 @@ async function storedIds(index: Index, id: DocumentId, signal: AbortSignal): Pro
 }
 
 /** A document without a head takes the lowest version of its table's newest epoch: any streamed change beats it. */
-async function newestEpoch(index: Index, expected: ExpectedDocument | undefined, signal: AbortSignal): Promise<Version> {
+async function newestEpoch(
+  index: Index,
+  expected: ExpectedDocument | undefined,
+  signal: AbortSignal,
+): Promise<Version> {
   let newest: Version = snapshotVersion(0);
   if (expected === undefined) return newest;
   for await (const head of index.scanHeads({ table: expected.table }, signal)) {

@@ -72,7 +72,18 @@ export async function verify(
     ...withVectors(scan, wrongVectors),
     ...unseen.flatMap(([id, state]): Suspect[] => {
       const problems = compareDocument(undefined, state, textHash);
-      return problems.length === 0 ? [] : [{ id, table: tableOf(state.head), row: undefined, problems, vectorsWrong: false, foundAt: deps.clock.now() }];
+      return problems.length === 0
+        ? []
+        : [
+            {
+              id,
+              table: tableOf(state.head),
+              row: undefined,
+              problems,
+              vectorsWrong: false,
+              foundAt: deps.clock.now(),
+            },
+          ];
     }),
   ];
 
@@ -80,7 +91,11 @@ export async function verify(
   let repaired = 0;
   if (options.repair && found.length > 0) {
     repaired = await repairAll(deps, found, onProgress, signal);
-    found = await recheck(deps, found.map((suspect) => ({ ...suspect, vectorsWrong: false })), signal);
+    found = await recheck(
+      deps,
+      found.map((suspect) => ({ ...suspect, vectorsWrong: false })),
+      signal,
+    );
   }
   return report(found, {
     documents: scan.seen.size,
@@ -163,7 +178,11 @@ function withVectors(scan: RowScanResult, wrong: ReadonlySet<DocumentId>): reado
 }
 
 /** Looks at every suspect again after the index caught up; only what stays wrong each time is a problem. */
-async function recheck(deps: VerifyDeps, suspects: readonly Suspect[], signal: AbortSignal): Promise<readonly Suspect[]> {
+async function recheck(
+  deps: VerifyDeps,
+  suspects: readonly Suspect[],
+  signal: AbortSignal,
+): Promise<readonly Suspect[]> {
   let left = suspects;
   for (let round = 0; round < RECHECKS && left.length > 0; round += 1) {
     const sources = deps.sources();
@@ -218,7 +237,10 @@ function tableOf(head: Head | undefined): TableId {
 
 function report(
   found: readonly Suspect[],
-  facts: Pick<VerifyReport, 'documents' | 'chunks' | 'vectorsChecked' | 'unindexable' | 'tookMs' | 'token' | 'repaired'>,
+  facts: Pick<
+    VerifyReport,
+    'documents' | 'chunks' | 'vectorsChecked' | 'unindexable' | 'tookMs' | 'token' | 'repaired'
+  >,
 ): VerifyReport {
   const problems = found.flatMap(({ id, table, problems: own, vectorsWrong }) => [
     ...own.map((problem) => ({ ...problem, table, document: id })),
