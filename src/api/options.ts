@@ -49,6 +49,8 @@ export interface ApiLimits {
   /** A reader of the change stream further behind than this is dropped. */
   readonly streamBufferBytes: number;
   readonly heartbeatMs: number;
+  /** How long requests may still run once the server closes. */
+  readonly closeGraceMs: number;
 }
 
 export const DEFAULT_LIMITS: ApiLimits = {
@@ -62,6 +64,7 @@ export const DEFAULT_LIMITS: ApiLimits = {
   streamsMax: 100,
   streamBufferBytes: 1024 * 1024,
   heartbeatMs: 15_000,
+  closeGraceMs: 5000,
 };
 
 export interface ServerOptions {

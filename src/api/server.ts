@@ -10,6 +10,7 @@ import {
 } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
 import type { Api, RouteContext } from './app.ts';
+import { closeConnections } from './close.ts';
 import { guardRequests } from './guard.ts';
 import { handleErrors, sendProblem } from './handle-errors.ts';
 import { openApiInfo } from './openapi.ts';
@@ -36,7 +37,7 @@ const FAREWELL: Record<StreamKind, string> = {
 
 /**
  * The HTTP API, built but not listening: `await buildServer(…)`, then `listen({ host: auth.host, port })`, or `inject` in a test.
- * `close()` ends open streams first and lets running requests finish.
+ * `close()` ends open streams, lets running requests finish within `limits.closeGraceMs`, then cuts them off.
  * @throws FreshetError API_KEY_REQUIRED when it would be reachable from other machines without a key.
  */
 export async function buildServer(options: ServerOptions): Promise<Api> {
@@ -76,6 +77,7 @@ export async function buildServer(options: ServerOptions): Promise<Api> {
     transform: jsonSchemaTransform,
     transformObject: jsonSchemaTransformObject,
   });
+  closeConnections(app, limits.closeGraceMs);
   app.addHook('preClose', async () => {
     streams.closeAll((stream) => stream.write(FAREWELL[stream.kind]));
   });

@@ -17,6 +17,7 @@ const report: VerifyReport = {
   tookMs: 12,
   token: 'tok-1',
   problems: [{ kind: 'missing', table: 'app.public.articles', document: DOCUMENT, detail: 'no head' }],
+  unindexable: 0,
   repaired: 0,
 };
 

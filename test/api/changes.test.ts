@@ -122,7 +122,7 @@ describe('GET /v1/changes/stream', () => {
     await using feed = await openFeed({ streamBufferBytes: 20_000 });
     const healthy = await fetch(`${feed.url}/v1/changes/stream`);
     const socket = connect(feed.port, '127.0.0.1');
-    socket.write('GET /v1/changes/stream HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    socket.write('GET /v1/changes/stream HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
     await until(() => feed.listeners.size === 2);
     socket.pause();
 
@@ -160,8 +160,10 @@ describe('GET /v1/changes/stream', () => {
     expect(third.status).toBe(200);
   });
 
-  it('does not keep the server from closing', async () => {
-    const feed = await openFeed();
+  it('does not keep the server from closing, nor does a connection that never asked anything', async () => {
+    const feed = await openFeed({ closeGraceMs: 60_000 });
+    const idle = connect(feed.port, '127.0.0.1');
+    await once(idle, 'connect');
     const response = await fetch(`${feed.url}/v1/changes/stream`);
     const text = readUntil(response.body!, () => false);
     await feed.app.close();
