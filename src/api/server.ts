@@ -8,12 +8,13 @@ import {
   serializerCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
+import type { OpenAPIV3_1 } from 'openapi-types';
 import type { Registry } from 'prom-client';
 import type { Api, RouteContext } from './app.ts';
 import { closeConnections } from './close.ts';
 import { guardRequests } from './guard.ts';
 import { handleErrors, sendProblem } from './handle-errors.ts';
-import { openApiInfo } from './openapi.ts';
+import { openApiInfo, withoutUnusedSchemas } from './openapi.ts';
 import { checkAuth, DEFAULT_LIMITS, type ApiLimits, type ServerOptions } from './options.ts';
 import { problem, toProblem } from './problems.ts';
 import { recordRequests, traceIdOf } from './request-log.ts';
@@ -75,7 +76,8 @@ export async function buildServer(options: ServerOptions): Promise<Api> {
   await app.register(fastifySwagger, {
     openapi: openApiInfo(options.version, options.auth.keys.length > 0),
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (document) =>
+      withoutUnusedSchemas(jsonSchemaTransformObject(document) as Partial<OpenAPIV3_1.Document>),
   });
   closeConnections(app, limits.closeGraceMs);
   app.addHook('preClose', async () => {
