@@ -6,7 +6,7 @@ import { cutBatches } from './batches.ts';
 import type { LocalModel } from './model.ts';
 import { createWordPieceTokenizer, type WordPieceTokenizer } from './wordpiece/tokenizer.ts';
 import { workerModule } from './worker-entry.ts';
-import { WorkerPool } from './worker-pool.ts';
+import { WorkerPool, type Batch } from './worker-pool.ts';
 import type { WorkerSettings } from './worker-protocol.ts';
 
 export interface TransformersEmbedderOptions {
@@ -102,17 +102,12 @@ export async function createTransformersEmbedder(options: TransformersEmbedderOp
         ids.map((text) => text.length),
         maxBatchTokens,
       );
-      const vectors = new Array<Float32Array>(texts.length);
-      await Promise.all(
-        batches.map(async (batch) => {
-          const rows = await pool.run({
-            ...packed(batch.map((index) => ids[index] as readonly number[])),
-            urgent: kind === 'query',
-            signal,
-          });
-          batch.forEach((index, row) => (vectors[index] = rows[row] as Float32Array));
-        }),
+      const rows = await pool.run(
+        batches.map((batch) => packed(batch.map((index) => ids[index] as readonly number[]))),
+        { urgent: kind === 'query', signal },
       );
+      const vectors = new Array<Float32Array>(texts.length);
+      batches.forEach((batch, at) => batch.forEach((index, row) => (vectors[index] = rows[at]?.[row] as Float32Array)));
       return vectors;
     },
 

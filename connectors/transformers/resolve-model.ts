@@ -1,6 +1,6 @@
 import { copyFile, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { abortedError, FreshetError } from '../../src/domain/errors.ts';
 import {
@@ -19,6 +19,8 @@ import { checkReferences } from './acquire/references.ts';
 import { KNOWN_MODEL, type KnownModel } from './known-model.ts';
 import type { LocalModel } from './model.ts';
 import { inspectModelFolder } from './model-folder.ts';
+
+export type { ModelProgress, ReportProgress } from './acquire/progress.ts';
 
 export interface ResolveModelOptions {
   /** A model folder of the user's own. Only this is tried then: a broken one is an error, not a reason to download. */
@@ -132,10 +134,12 @@ async function fetchModel(known: KnownModel, options: ResolveModelOptions): Prom
   return { kind: 'hashing', reason: failures.join('; ') };
 }
 
-/** Beside the sources; built code finds it from `dist`. */
+/** The graphs lie beside the sources; built code finds them from `dist`. */
 function graphPath(known: KnownModel): string {
-  const candidates = [`./graphs/${known.graph.file}`, `../../../connectors/transformers/graphs/${known.graph.file}`];
-  const found = candidates.map((path) => fileURLToPath(new URL(path, import.meta.url))).find(existsSync);
+  const folders = ['./graphs/', '../../../connectors/transformers/graphs/'].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  );
+  const found = folders.map((folder) => resolve(folder, known.graph.file)).find(existsSync);
   if (found !== undefined) return found;
   throw new FreshetError(
     'MODEL_GRAPH_MISSING',

@@ -13,19 +13,31 @@ export interface WorkerPoolOptions {
 
 export type Vectors = readonly Float32Array[];
 
-export interface PoolTask {
+export interface Batch {
   readonly ids: Int32Array<ArrayBuffer>;
   readonly lengths: Int32Array<ArrayBuffer>;
-  /** Goes before waiting tasks that are not urgent. */
+}
+
+export interface CallOptions {
+  /** Goes before waiting batches that are not urgent. */
   readonly urgent: boolean;
   readonly signal: AbortSignal;
 }
 
-interface Job extends PoolTask {
-  readonly number: number;
+/** The batches of one caller succeed or fail together. */
+interface Call {
+  readonly urgent: boolean;
+  readonly results: Vectors[];
+  missing: number;
   settled: boolean;
-  readonly resolve: (vectors: Vectors) => void;
-  readonly reject: (error: FreshetError) => void;
+  readonly settle: (outcome: readonly Vectors[] | FreshetError) => void;
+}
+
+interface Job extends Batch {
+  readonly number: number;
+  /** Which batch of the call it is. */
+  readonly at: number;
+  readonly call: Call;
 }
 
 /** One place for a worker thread. `idle` and `busy` have a loaded model; `down` waits until `retryAt`. */
@@ -38,17 +50,17 @@ interface Slot {
 }
 
 /**
- * A fixed number of worker threads, one task at a time each.
+ * A fixed number of worker threads, one batch at a time each.
  *
- * - A worker that dies fails its task as `transient` and is replaced at once; one that cannot start is tried again with back-off, and
- *   while none is up or starting, tasks are refused as `transient` instead of waiting for ever.
- * - An aborted task is answered at once; a worker already computing it finishes in the background and its result is dropped.
+ * - A worker that dies fails its call as `transient` and is replaced at once; one that cannot start is tried again with back-off, and
+ *   while none is up or starting, calls are refused as `transient` instead of waiting for ever.
+ * - An aborted or failed call is answered at once; a worker already computing for it finishes and its result is dropped.
  * - Idle workers do not keep the process alive.
  */
 export class WorkerPool implements AsyncDisposable {
   readonly #options: WorkerPoolOptions;
   readonly #slots: readonly Slot[];
-  readonly #waiting: Job[] = [];
+  #waiting: Job[] = [];
   readonly #restartDelayMs: { readonly first: number; readonly max: number };
   #nextJob = 1;
   #disposed = false;
@@ -79,34 +91,44 @@ export class WorkerPool implements AsyncDisposable {
     );
   }
 
-  run(task: PoolTask): Promise<Vectors> {
+  /** The vectors of each batch, in order. The batches' buffers are transferred away. */
+  run(batches: readonly Batch[], { urgent, signal }: CallOptions): Promise<readonly Vectors[]> {
     if (this.#disposed) return Promise.reject(disposedError());
-    if (task.signal.aborted) return Promise.reject(abortedError(task.signal));
+    if (signal.aborted) return Promise.reject(abortedError(signal));
+    if (batches.length === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
-      const job: Job = { ...task, number: this.#nextJob++, settled: false, resolve, reject };
-      task.signal.addEventListener('abort', () => this.#abort(job), { once: true });
-      if (task.urgent) this.#waiting.splice(firstNotUrgent(this.#waiting), 0, job);
-      else this.#waiting.push(job);
+      const abort = (): void => call.settle(abortedError(signal));
+      const call: Call = {
+        urgent,
+        results: new Array<Vectors>(batches.length),
+        missing: batches.length,
+        settled: false,
+        settle: (outcome) => {
+          if (call.settled) return;
+          call.settled = true;
+          signal.removeEventListener('abort', abort);
+          this.#waiting = this.#waiting.filter((job) => job.call !== call);
+          if (outcome instanceof FreshetError) reject(outcome);
+          else resolve(outcome);
+        },
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      const jobs = batches.map((batch, at): Job => ({ ...batch, number: this.#nextJob++, at, call }));
+      if (urgent) this.#waiting.splice(firstNotUrgent(this.#waiting), 0, ...jobs);
+      else this.#waiting.push(...jobs);
       this.#pump();
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
-    for (const job of this.#waiting.splice(0)) settle(job, disposedError());
+    for (const job of [...this.#waiting]) job.call.settle(disposedError());
     await Promise.all(
       this.#slots.map(async (slot) => {
-        if (slot.job !== undefined) settle(slot.job, disposedError());
+        slot.job?.call.settle(disposedError());
         await slot.worker?.terminate();
       }),
     );
-  }
-
-  #abort(job: Job): void {
-    if (job.settled) return;
-    const at = this.#waiting.indexOf(job);
-    if (at >= 0) this.#waiting.splice(at, 1);
-    settle(job, abortedError(job.signal));
   }
 
   #pump(): void {
@@ -119,9 +141,9 @@ export class WorkerPool implements AsyncDisposable {
       } else if (slot.state === 'down' && performance.now() >= slot.retryAtMs) void this.#start(slot);
     }
     if (this.#slots.some((slot) => slot.state !== 'down')) return;
-    for (const job of this.#waiting.splice(0)) {
+    for (const { call } of [...this.#waiting]) {
       const message = `No embedding worker is running (${this.#lastFailure}); they are started again by themselves.`;
-      settle(job, new FreshetError('EMBED_ENGINE_DOWN', 'transient', message));
+      call.settle(new FreshetError('EMBED_ENGINE_DOWN', 'transient', message));
     }
   }
 
@@ -166,11 +188,11 @@ export class WorkerPool implements AsyncDisposable {
         void slot.worker?.terminate();
         return;
       case 'done':
-        if (slot.job !== undefined) settle(slot.job, answer.vectors);
+        if (slot.job !== undefined) complete(slot.job, answer.vectors);
         this.#release(slot);
         return;
       case 'refused':
-        if (slot.job !== undefined) settle(slot.job, refusedError(slot.job, answer.message));
+        slot.job?.call.settle(refusedError(slot.job, answer.message));
         this.#release(slot);
         return;
     }
@@ -198,21 +220,20 @@ export class WorkerPool implements AsyncDisposable {
     } else void this.#start(slot);
     if (job !== undefined) {
       const message = `The embedding worker ended (code ${code}) while it worked on ${job.lengths.length} texts; it is being replaced.`;
-      settle(job, new FreshetError('EMBED_WORKER_CRASHED', 'transient', message, { details: { code } }));
+      job.call.settle(new FreshetError('EMBED_WORKER_CRASHED', 'transient', message, { details: { code } }));
     }
     this.#pump();
   }
 }
 
-function settle(job: Job, outcome: Vectors | FreshetError): void {
-  if (job.settled) return;
-  job.settled = true;
-  if (outcome instanceof FreshetError) job.reject(outcome);
-  else job.resolve(outcome);
+function complete({ call, at }: Job, vectors: Vectors): void {
+  call.results[at] = vectors;
+  call.missing--;
+  if (call.missing === 0) call.settle(call.results);
 }
 
 function firstNotUrgent(jobs: readonly Job[]): number {
-  const at = jobs.findIndex((job) => !job.urgent);
+  const at = jobs.findIndex((job) => !job.call.urgent);
   return at < 0 ? jobs.length : at;
 }
 
