@@ -1,0 +1,123 @@
+import { throwIfAborted, FreshetError } from '../../src/domain/errors.ts';
+import type { Database } from './database.ts';
+
+/** Runs once the transaction is durable, in the order of the writes: memory never shows what a crash could take back. */
+export type Effect = () => void;
+
+export interface Outcome<T> {
+  readonly value: T;
+  readonly effect?: Effect | undefined;
+}
+
+interface Pending {
+  readonly signal: AbortSignal | undefined;
+  /** Runs inside the transaction; returns how to settle once it is durable. */
+  run(): () => void;
+  reject(error: unknown): void;
+}
+
+/** One transaction takes no more than this, so that a backlog does not hold the event loop (and every reader) for long. */
+const WRITES_MAX = 256;
+const SLICE_MS_MAX = 20;
+
+/**
+ * Group commit without timers: an idle writer commits on the next turn of the event loop, and what arrives until then, or while a commit
+ * runs, shares one transaction and one fsync. Checkpoints go the same way, so a position is never durable before its chunks.
+ * Each write has its own savepoint: one that fails takes nothing with it. A failed disk (full, I/O) fails the whole transaction.
+ */
+export class GroupCommit {
+  readonly #db: Database;
+  readonly #queue: Pending[] = [];
+  #scheduled = false;
+  #idle: (() => void)[] = [];
+  #closed = false;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Resolves after COMMIT. `work` runs synchronously inside the transaction and may throw to undo itself alone. */
+  write<T>(work: () => Outcome<T>, signal?: AbortSignal): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#closed) {
+        const { words, path } = this.#db;
+        reject(new FreshetError(`${words.code}_CLOSED`, 'aborted', `The ${words.noun} ${path} was closed.`));
+        return;
+      }
+      this.#queue.push({
+        signal,
+        reject,
+        run: () => {
+          const outcome = work();
+          return () => {
+            outcome.effect?.();
+            resolve(outcome.value);
+          };
+        },
+      });
+      this.#schedule();
+    });
+  }
+
+  /** Takes no more writes, and resolves when those taken are settled. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#queue.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#commitSlice();
+      if (this.#queue.length > 0) this.#schedule();
+      else for (const wake of this.#idle.splice(0)) wake();
+    });
+  }
+
+  #commitSlice(): void {
+    const taken: Pending[] = [];
+    const settle: (() => void)[] = [];
+    try {
+      this.#db.exec('BEGIN IMMEDIATE');
+      const until = performance.now() + SLICE_MS_MAX;
+      while (taken.length < WRITES_MAX && performance.now() < until) {
+        const pending = this.#queue.shift();
+        if (pending === undefined) break;
+        taken.push(pending);
+        settle.push(this.#attempt(pending));
+      }
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      this.#rollBack();
+      // With no transaction to begin, the writes that wait would fail the same way one by one: they fail together and are retried.
+      for (const pending of taken.length > 0 ? taken : this.#queue.splice(0)) pending.reject(error);
+      return;
+    }
+    for (const done of settle) done();
+  }
+
+  /** One write in its savepoint. Throws only where the transaction as a whole is lost. */
+  #attempt(pending: Pending): () => void {
+    this.#db.exec('SAVEPOINT one');
+    try {
+      if (pending.signal !== undefined) throwIfAborted(pending.signal);
+      const settle = pending.run();
+      this.#db.exec('RELEASE one');
+      return settle;
+    } catch (error) {
+      if (!this.#db.inTransaction || isStorageFailure(error)) throw error;
+      this.#db.exec('ROLLBACK TO one; RELEASE one');
+      return () => pending.reject(error);
+    }
+  }
+
+  /** SQLite ends some failed transactions itself; a second ROLLBACK would only hide the first error. */
+  #rollBack(): void {
+    if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+  }
+}
+
+const isStorageFailure = (error: unknown): boolean =>
+  error instanceof FreshetError && /_(DISK_FULL|IO_ERROR|OUT_OF_MEMORY|CORRUPT)$/.test(error.code);
