@@ -1,0 +1,271 @@
+import type { ChangeEvent, Delivery } from '../../src/domain/change.ts';
+import { FreshetError } from '../../src/domain/errors.ts';
+import { partitionId, type PartitionId, type TableId } from '../../src/domain/ids.ts';
+import { sourcePosition } from '../../src/domain/source-position.ts';
+import { makeVersion } from '../../src/domain/version.ts';
+import type { Source } from '../../src/ports/source.ts';
+import { versionAfter, type History, type Key, type Operation, type RowVersion } from './history.ts';
+import type { Random } from './random.ts';
+import { toRow } from './rows.ts';
+import { START_OF_TIME, type Scheduler } from './scheduler.ts';
+import { simSource } from './sim-source.ts';
+import { Violation, type ProcessHandle, type SimLog, type Span } from './world.ts';
+
+/** What Connect writes: changes, re-sends of changes, reads, and records that say nothing. */
+interface Entry {
+  readonly key: Key | undefined;
+  readonly table: TableId | undefined;
+  readonly span: Span;
+  /** Of the transaction the database had reached when this was written. */
+  readonly transaction: number;
+  readonly event: (version: ReturnType<typeof makeVersion>) => ChangeEvent;
+}
+
+export interface KafkaOptions {
+  readonly partitions: number;
+  readonly resends: boolean;
+  readonly reads: boolean;
+}
+
+/**
+ * Debezium through Kafka: versions are offsets in the row's partition; a truncate lands on one partition only; after a crash Connect sends
+ * old records again under higher offsets; incremental snapshots read rows without a source position.
+ */
+export class KafkaLog implements SimLog {
+  readonly partitions: readonly PartitionId[];
+  readonly #history: History;
+  readonly #scheduler: Scheduler;
+  readonly #random: Random;
+  readonly #observer: LogObserver;
+  readonly #entries: readonly Entry[];
+  readonly #logs = new Map<PartitionId, Entry[]>();
+  readonly #committed = new Map<PartitionId, number>();
+  readonly #operations = new Map<string, number>();
+  readonly #snapshotEnd: number;
+  #produced = 0;
+  #arrived: (() => void)[] = [];
+
+  constructor(
+    history: History,
+    deps: { scheduler: Scheduler; random: Random; observer: LogObserver },
+    options: KafkaOptions,
+  ) {
+    this.#history = history;
+    this.#scheduler = deps.scheduler;
+    this.#random = deps.random;
+    this.#observer = deps.observer;
+    this.partitions = Array.from({ length: options.partitions }, (_, n) => partitionId(`topic-${n}`));
+    for (const partition of this.partitions) {
+      this.#logs.set(partition, []);
+      this.#committed.set(partition, -1);
+    }
+    this.#entries = this.#write(options);
+    this.#snapshotEnd = this.#entries.findLastIndex((entry) => entry.span.lo === 0 && entry.key !== undefined);
+  }
+
+  /** The whole log, in the order it is produced. */
+  #write(options: KafkaOptions): readonly Entry[] {
+    const random = this.#random.fork();
+    const entries: Entry[] = [];
+    const changes: Entry[] = [];
+    const unread = this.#history.keys.filter((key) => versionAfter(this.#history, key.number, -1).row !== undefined);
+    const readRow = (key: Key, transaction: number, isSnapshot: boolean): void => {
+      const version = versionAfter(this.#history, key.number, transaction);
+      if (version.row !== undefined) entries.push(readEntry(key, version, transaction, isSnapshot));
+    };
+    let lsn = 100;
+    let lastCommit = 100;
+    for (const transaction of this.#history.transactions) {
+      const { index } = transaction;
+      if (options.resends && changes.length > 0 && random.chance(0.12)) entries.push(...resent(changes, random));
+      if (options.reads && random.chance(0.12)) {
+        const key = random.pick(this.#history.keys);
+        if (!unread.includes(key)) readRow(key, index - 1, false);
+      }
+      if (unread.length > 0 && random.chance(0.4)) readRow(unread.shift() as Key, index - 1, true);
+      for (const operation of transaction.operations) {
+        lsn += 10;
+        const position = sourcePosition(BigInt(lastCommit), BigInt(lsn));
+        this.#operations.set(position, operation.number);
+        const entry = changeEntry(operation, position, START_OF_TIME + transaction.committedAt, index);
+        changes.push(entry);
+        entries.push(entry);
+        if (operation.kind === 'row' && operation.version.row === undefined)
+          entries.push(tombstone(operation.key, index));
+      }
+      lastCommit = lsn += 10;
+    }
+    for (const key of unread) readRow(key, this.#history.transactions.length - 1, true);
+    return entries;
+  }
+
+  produce(): boolean {
+    const entry = this.#entries[this.#produced];
+    if (entry === undefined) return false;
+    this.#produced++;
+    const partition = this.#partitionOf(entry);
+    const log = this.#logs.get(partition) as Entry[];
+    log.push(entry);
+    const what = entry.event(makeVersion(0, 0)).kind;
+    this.#scheduler.log(
+      `LOG ${partition}@${log.length - 1} ${what} row ${entry.key?.number ?? '-'} seq ${entry.span.lo}…${entry.span.hi}`,
+    );
+    const arrived = this.#arrived;
+    this.#arrived = [];
+    for (const wake of arrived) wake();
+    return true;
+  }
+
+  #partitionOf({ key }: Entry): PartitionId {
+    return this.partitions[(key?.number ?? 0) % this.partitions.length] as PartitionId;
+  }
+
+  open(process: ProcessHandle, partitions: readonly PartitionId[]): Source {
+    const random = this.#random.fork();
+    const next = new Map(partitions.map((partition) => [partition, (this.#committed.get(partition) ?? -1) + 1]));
+    const poll = (): Delivery | undefined => {
+      const ready = partitions.filter(
+        (partition) => (next.get(partition) ?? 0) < (this.#logs.get(partition)?.length ?? 0),
+      );
+      if (ready.length === 0) return undefined;
+      const partition = random.pick(ready);
+      const offset = next.get(partition) ?? 0;
+      next.set(partition, offset + 1);
+      return this.#deliver(partition, offset);
+    };
+    return simSource({
+      process,
+      scheduler: this.#scheduler,
+      poll: () => Promise.resolve(poll()),
+      arrival: () => new Promise((resolve) => this.#arrived.push(resolve)),
+      committed: (partition, offset) => this.#commit(partition, Number(offset)),
+    });
+  }
+
+  #deliver(partition: PartitionId, offset: number): Delivery {
+    const entry = this.#logs.get(partition)?.[offset] as Entry;
+    const version = makeVersion(0, offset);
+    const position = { partition, offset: BigInt(offset) };
+    if (entry.key !== undefined) this.#observer.delivers(entry.key, version, position, entry.span);
+    const receivedAt = START_OF_TIME + this.#scheduler.now;
+    return { position, endsPosition: true, event: entry.event(version), receivedAt, bytes: 100 };
+  }
+
+  #commit(partition: PartitionId, offset: number): void {
+    if (offset <= (this.#committed.get(partition) ?? -1)) return;
+    this.#committed.set(partition, offset);
+    this.#scheduler.log(`COMMIT ${partition}@${offset}`);
+    for (const [at, entry] of (this.#logs.get(partition) ?? []).slice(0, offset + 1).entries()) {
+      const event = entry.event(makeVersion(0, at));
+      if (event.kind === 'table-truncated') this.#observer.mustBeTruncated(event, `${partition}@${at}`);
+      else if (entry.key !== undefined) this.#observer.mustBeDurable(entry.key, entry.span.lo, `${partition}@${at}`);
+    }
+  }
+
+  get drained(): boolean {
+    return (
+      this.#produced === this.#entries.length &&
+      this.partitions.every(
+        (partition) => (this.#committed.get(partition) ?? -1) + 1 === this.#logs.get(partition)?.length,
+      )
+    );
+  }
+
+  get snapshotsFinished(): boolean {
+    if (this.#snapshotEnd < 0) return true;
+    if (this.#produced <= this.#snapshotEnd) return false;
+    return this.partitions.every((partition) => {
+      const last =
+        this.#logs.get(partition)?.findLastIndex((entry) => entry.key !== undefined && entry.span.lo === 0) ?? -1;
+      return (this.#committed.get(partition) ?? -1) >= last;
+    });
+  }
+
+  rewind(partitions: readonly PartitionId[]): void {
+    for (const partition of partitions) this.#committed.set(partition, -1);
+  }
+
+  current(key: number): RowVersion {
+    const last = this.#entries[this.#produced - 1];
+    return versionAfter(this.#history, key, last?.transaction ?? -1);
+  }
+
+  operationOf({ sourcePosition: position }: { sourcePosition: string }): number {
+    const operation = this.#operations.get(position);
+    if (operation === undefined) throw new Violation('2', `the index holds a position no change had: ${position}`);
+    return operation;
+  }
+}
+
+/** Told what happens in the log, to keep and check the truth. */
+export interface LogObserver {
+  delivers(key: Key, version: ReturnType<typeof makeVersion>, position: Delivery['position'], span: Span): void;
+  mustBeDurable(key: Key, seq: number, where: string): void;
+  mustBeTruncated(event: ChangeEvent & { readonly kind: 'table-truncated' }, where: string): void;
+}
+
+function readEntry(key: Key, { seq, row }: RowVersion, transaction: number, isSnapshot: boolean): Entry {
+  const committedAt = START_OF_TIME + 1_000 + transaction * 5;
+  const values = row && toRow(row, key.number, false);
+  const poison = row?.poison === 'decode';
+  return {
+    ...{ key, table: key.table, transaction },
+    span: { lo: isSnapshot ? 0 : seq, hi: seq },
+    event: (version) =>
+      values === undefined || poison
+        ? garbled(key)
+        : {
+            kind: 'row-upserted',
+            table: key.table,
+            key: key.rowKey,
+            row: values,
+            version,
+            committedAt,
+            snapshot: isSnapshot,
+          },
+  };
+}
+
+export function garbled(key: Key): ChangeEvent {
+  const error = new FreshetError('SIM_GARBLED', 'poison', 'The record cannot be decoded, as the row asked for.');
+  return { kind: 'undecodable', table: key.table, key: key.rowKey, error };
+}
+
+function changeEntry(
+  operation: Operation,
+  position: ReturnType<typeof sourcePosition>,
+  committedAt: number,
+  transaction: number,
+): Entry {
+  if (operation.kind === 'truncate') {
+    const { table } = operation;
+    const event = { kind: 'table-truncated', table, epoch: 0, sourcePosition: position, committedAt } as const;
+    return { key: undefined, table, transaction, span: { lo: 0, hi: 0 }, event: () => event };
+  }
+  const {
+    key,
+    version: { row, seq },
+    withoutText,
+  } = operation;
+  const head = { table: key.table, key: key.rowKey, sourcePosition: position, committedAt };
+  return {
+    ...{ key, table: key.table, transaction, span: { lo: seq, hi: seq } },
+    event: (version) => {
+      if (row === undefined) return { kind: 'row-deleted', ...head, version };
+      if (row.poison === 'decode') return garbled(key);
+      return { kind: 'row-upserted', ...head, version, row: toRow(row, key.number, withoutText), snapshot: false };
+    },
+  };
+}
+
+/** A run of old changes again, from some point to the end or to somewhere before it. */
+function resent(changes: readonly Entry[], random: Random): readonly Entry[] {
+  const from = random.chance(0.5) ? random.int(changes.length) : Math.max(0, changes.length - 1 - random.int(5));
+  if (random.chance(0.7)) return changes.slice(from);
+  return [...changes.slice(from, from + 1 + random.int(changes.length - from)), ...changes.slice(from)];
+}
+
+function tombstone(key: Key, transaction: number): Entry {
+  const event: ChangeEvent = { kind: 'nothing', reason: 'tombstone' };
+  return { key: undefined, table: key.table, transaction, span: { lo: 0, hi: 0 }, event: () => event };
+}

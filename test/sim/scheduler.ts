@@ -1,0 +1,116 @@
+import { abortedError } from '../../src/domain/errors.ts';
+import type { Clock } from '../../src/ports/clock.ts';
+import type { Random } from './random.ts';
+
+/** Whoever waits at gates: a process, a packet on its way, a reader, a sweeper. */
+export interface Owner {
+  readonly name: string;
+}
+
+interface Gate {
+  readonly owner: Owner;
+  readonly what: string;
+  /** Virtual time before which it does not open. */
+  readonly at: number;
+  readonly open: () => void;
+}
+
+/** Wall-clock time at virtual time 0. */
+export const START_OF_TIME = 1_700_000_000_000;
+
+/**
+ * Owns time and order. Whatever a process does outside itself waits at a gate; the scheduler opens one gate at a time, chosen by the
+ * seed, and lets everything that follows from it run before it opens the next. The same seed gives the same run.
+ */
+export class Scheduler {
+  readonly #random: Random;
+  readonly #trace: ((line: string) => void) | undefined;
+  #ready: Gate[] = [];
+  #later: Gate[] = [];
+  now = 0;
+  steps = 0;
+
+  constructor(random: Random, trace?: (line: string) => void) {
+    this.#random = random;
+    this.#trace = trace;
+  }
+
+  log(line: string): void {
+    this.#trace?.(`${String(this.now).padStart(6)} ${line}`);
+  }
+
+  /** Resolves when the scheduler opens this gate: a crash point, and the place where others may come in between. */
+  gate(owner: Owner, what: string): Promise<void> {
+    return new Promise((open) => this.#ready.push({ owner, what, at: this.now, open }));
+  }
+
+  sleep(owner: Owner, ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) return reject(abortedError(signal));
+      const onAbort = (): void => {
+        this.#later = this.#later.filter((other) => other !== gate);
+        this.#ready = this.#ready.filter((other) => other !== gate);
+        reject(abortedError(signal));
+      };
+      const open = (): void => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      const gate: Gate = { owner, what: `slept ${Math.round(ms)} ms`, at: this.now + ms, open };
+      this.#later.push(gate);
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  /** None of its gates ever opens: the owner is dead in the middle of whatever it did. */
+  kill(owner: Owner): void {
+    this.#ready = this.#ready.filter((gate) => gate.owner !== owner);
+    this.#later = this.#later.filter((gate) => gate.owner !== owner);
+  }
+
+  clockOf(owner: Owner, wallOffset: () => number): Clock {
+    return {
+      now: () => START_OF_TIME + this.now + wallOffset(),
+      monotonic: () => this.now,
+      sleep: (ms, signal) => this.sleep(owner, ms, signal),
+    };
+  }
+
+  /** Lets time pass without opening anything. */
+  advance(ms: number): void {
+    this.now += ms;
+  }
+
+  /** Opens one gate and drains what follows. Where only sleepers wait, time jumps to the first of them. */
+  async step(): Promise<boolean> {
+    this.now += 1;
+    this.steps += 1;
+    this.#wakeSleepers();
+    if (this.#ready.length === 0) {
+      if (this.#later.length === 0) return false;
+      this.now = Math.max(this.now, Math.min(...this.#later.map((gate) => gate.at)));
+      this.#wakeSleepers();
+    }
+    const chosen = this.#random.int(this.#ready.length);
+    const gate = this.#ready[chosen] as Gate;
+    this.#ready[chosen] = this.#ready[this.#ready.length - 1] as Gate;
+    this.#ready.pop();
+    this.log(`${gate.owner.name}: ${gate.what}`);
+    gate.open();
+    await settled();
+    return true;
+  }
+
+  #wakeSleepers(): void {
+    if (this.#later.length === 0) return;
+    const due = this.#later.filter((gate) => gate.at <= this.now);
+    if (due.length === 0) return;
+    this.#later = this.#later.filter((gate) => gate.at > this.now);
+    this.#ready.push(...due);
+  }
+}
+
+/** Resolves once every microtask that is due has run. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

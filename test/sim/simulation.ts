@@ -1,0 +1,355 @@
+import { createMemoryDeadLetters } from '../../connectors/memory/dead-letters.ts';
+import { createMemoryIndex } from '../../connectors/memory/memory-index.ts';
+import type { Judge } from '../../connectors/memory/read.ts';
+import { createMemoryStore } from '../../connectors/memory/store.ts';
+import { compareStamps, type Version } from '../../src/domain/version.ts';
+import type { PartitionId } from '../../src/domain/ids.ts';
+import type { DocumentWrite, SweepLimits } from '../../src/ports/index-store.ts';
+import { Faults } from './faults.ts';
+import { generateHistory } from './history.ts';
+import { KafkaLog, type LogObserver } from './kafka-log.ts';
+import { Network, PACKET_DELAY_MAX } from './network.ts';
+import { PostgresLog } from './postgres-log.ts';
+import { Process, RULES_AS_BUILT, type Surroundings } from './process.ts';
+import type { Profile } from './profiles.ts';
+import { checkQuiet, checkSwept } from './quiet.ts';
+import { Random } from './random.ts';
+import { checkedRead } from './reader.ts';
+import type { Settings } from './rows.ts';
+import { Scheduler, settled, START_OF_TIME, type Owner } from './scheduler.ts';
+import { Truth } from './truth.ts';
+import { Violation } from './world.ts';
+
+const HEAD_CACHE_MS = 150;
+const WRITE_DEADLINE_MS = 150;
+const ZOMBIE_MS = 150;
+/** Longer than anything that began before a tombstone can still be under way. */
+const HORIZON_MS = HEAD_CACHE_MS + WRITE_DEADLINE_MS + ZOMBIE_MS + 2 * PACKET_DELAY_MAX + 60;
+const QUIET_STEPS_MAX = 20_000;
+
+/** What a mutant changes of the rules. */
+export interface Mutation extends Partial<Pick<Surroundings, 'rules' | 'parts' | 'indexOf'>> {
+  readonly judge?: Judge;
+  readonly sweepLimits?: (limits: SweepLimits) => SweepLimits;
+  /** Sweeps although a snapshot is unfinished. */
+  readonly sweepsDuringSnapshots?: boolean;
+}
+
+export interface Result {
+  readonly seed: number;
+  readonly violation: { readonly check: string; readonly message: string } | undefined;
+  readonly steps: number;
+}
+
+export interface RunOptions {
+  readonly profile: Profile;
+  readonly mutation?: Mutation;
+  readonly trace?: (line: string) => void;
+}
+
+/** Runs one seed. The same seed, profile and mutation give the same run. */
+export async function runSeed(seed: number, options: RunOptions): Promise<Result> {
+  const simulation = new Simulation(seed, options);
+  try {
+    await simulation.run();
+    return { seed, violation: undefined, steps: simulation.steps };
+  } catch (error) {
+    if (!(error instanceof Violation))
+      throw new Error(`Seed ${seed} of profile ${options.profile.name} failed.`, { cause: error });
+    return { seed, violation: { check: error.check, message: error.message }, steps: simulation.steps };
+  }
+}
+
+class Simulation {
+  readonly #random: Random;
+  readonly #profile: Profile;
+  readonly #mutation: Mutation;
+  readonly #scheduler: Scheduler;
+  readonly #store = createMemoryStore();
+  readonly #deadLetters = createMemoryDeadLetters();
+  readonly #around: Surroundings;
+  readonly #log: KafkaLog | PostgresLog;
+  #settings: Settings = { embedder: 0, chunker: 0, mapping: 0 };
+  #processes: Process[] = [];
+  #started = 0;
+  #replays = 0;
+  #stopping: Process | undefined;
+  #failure: unknown;
+
+  constructor(seed: number, { profile, mutation, trace }: RunOptions) {
+    const random = new Random(seed);
+    const scheduler = new Scheduler(random.fork(), trace);
+    const history = generateHistory(random, {
+      transactions: profile.transactions + random.int(profile.transactions),
+      truncates: profile.truncates,
+      poison: profile.poison,
+      lookups: profile.lookups,
+    });
+    const observer: LogObserver = {
+      delivers: (key, version, position, span) => this.#around.truth.delivers(key, version, position, span),
+      mustBeDurable: (key, seq, where) => {
+        if (this.#around.truth.isDurable(key, seq)) return;
+        throw new Violation('1', `${where} was committed before version ${seq} of row ${key.number} was durable`);
+      },
+      mustBeTruncated: ({ table, epoch, sourcePosition }, where) => {
+        const stored = this.#store.truncations.get(table);
+        if (stored !== undefined && (stored.epoch > epoch || stored.sourcePosition >= sourcePosition)) return;
+        throw new Violation('1', `${where} was committed before the truncation of ${table} was durable`);
+      },
+    };
+    const deps = { scheduler, random: random.fork(), observer };
+    this.#log =
+      profile.log === 'kafka'
+        ? new KafkaLog(history, deps, { partitions: 1 + random.int(3), resends: profile.resends, reads: profile.reads })
+        : new PostgresLog(history, deps);
+    this.#random = random;
+    this.#profile = profile;
+    this.#mutation = mutation ?? {};
+    this.#scheduler = scheduler;
+    this.#around = {
+      ...{ scheduler, history, store: this.#store, deadLetters: this.#deadLetters, log: this.#log },
+      ...RULES_AS_BUILT,
+      ...this.#mutation,
+      random: random.fork(),
+      network: new Network(scheduler, random.fork(), this.#store, (error) => this.#fail(error)),
+      faults: new Faults(random.fork()),
+      truth: new Truth(history, this.#log, this.#store),
+      lookups: profile.lookups,
+      limits: {
+        inFlight: 2 + random.int(8),
+        headCacheMs: HEAD_CACHE_MS,
+        writeDeadlineMs: WRITE_DEADLINE_MS,
+        headCacheEntries: 1 + random.int(8),
+        drainMs: 100,
+      },
+      onWrite: (write) => this.#embedsOnlyNewText(write),
+      onFailure: (error) => this.#fail(error),
+    };
+  }
+
+  get steps(): number {
+    return this.#scheduler.steps;
+  }
+
+  async run(): Promise<void> {
+    const { faults } = this.#around;
+    this.#startAll();
+    faults.transient = this.#profile.faults * this.#random.next();
+    faults.timeouts = this.#profile.faults * this.#random.next();
+    await this.#chaos();
+    faults.heal();
+    while (this.#log.produce());
+    await this.#quiet('after the chaos');
+    await this.#sweepAll();
+    await this.#checkSwept('after the sweeps');
+
+    faults.poisoned = false;
+    await this.#replayAll();
+    await this.#quiet('after a full replay');
+    await this.#sweepAll();
+    await this.#checkSwept('after replay and sweeps');
+  }
+
+  async #step(): Promise<void> {
+    if (!(await this.#scheduler.step())) this.#scheduler.advance(5);
+    if (this.#failure !== undefined) throw this.#failure;
+    for (const process of this.#processes) {
+      if (process.zombieUntil !== undefined && this.#scheduler.now >= process.zombieUntil) process.kill();
+    }
+    if (this.#stopping?.finished === true) this.#replace(this.#stopping);
+    this.#processes = this.#processes.filter((process) => process.alive);
+  }
+
+  async #chaos(): Promise<void> {
+    const { chaos, sweeps, transactions } = this.#profile;
+    const random = this.#random;
+    const crashes = (0.003 + 0.01 * random.next()) * chaos;
+    const sweeping = 0.01 * random.next() * sweeps;
+    const producing = this.#profile.pace;
+    const until = (transactions * (40 + random.int(80))) / (producing / 0.04);
+    while (this.#scheduler.now < until) {
+      await this.#step();
+      if (random.chance(producing)) this.#log.produce();
+      if (random.chance(0.06)) this.#read();
+      if (random.chance(sweeping)) this.#sweep();
+      if (random.chance(crashes)) this.#disturb();
+      if (random.chance(this.#profile.faults * 0.02)) this.#outage();
+    }
+  }
+
+  #startAll(): void {
+    const { partitions } = this.#log;
+    const apart = this.#log instanceof KafkaLog && this.#random.chance(0.5);
+    for (const group of apart ? partitions.map((partition) => [partition]) : [partitions]) this.#start(group);
+  }
+
+  #start(partitions: readonly PartitionId[]): void {
+    this.#processes.push(new Process(`process ${this.#started++}`, partitions, this.#settings, this.#around));
+  }
+
+  /** One of the things that go wrong with processes. */
+  #disturb(): void {
+    const owner = this.#random.pick(this.#processes.filter((process) => !process.fenced));
+    const choice = this.#random.next();
+    if (choice < 0.12 && this.#profile.settings && this.#replays < 3) this.#changeSettings();
+    else if (choice < 0.2 && this.#log instanceof PostgresLog && this.#replays < 3) this.#loseSlot(this.#log);
+    else if (choice < 0.35) this.#shutDown(owner);
+    else {
+      this.#crash(owner);
+      if (this.#random.chance(0.15) && this.#replays++ < 3) this.#rewind(owner.partitions);
+      this.#start(owner.partitions);
+    }
+  }
+
+  #crash(process: Process): void {
+    process.fenced = true;
+    if (this.#stopping === process) this.#stopping = undefined;
+    if (this.#random.chance(0.4)) {
+      process.zombieUntil = this.#scheduler.now + 20 + this.#random.int(ZOMBIE_MS - 20);
+      this.#scheduler.log(`ZOMBIE ${process.name}`);
+    } else {
+      this.#scheduler.log(`CRASH ${process.name}`);
+      process.kill();
+    }
+  }
+
+  /** SIGTERM: it drains and commits; its successor starts once it has ended. */
+  #shutDown(process: Process): void {
+    if (this.#stopping !== undefined) return;
+    this.#scheduler.log(`STOP ${process.name}`);
+    this.#stopping = process;
+    process.stop();
+  }
+
+  #replace(process: Process): void {
+    this.#stopping = undefined;
+    this.#start(process.partitions);
+  }
+
+  #rewind(partitions: readonly PartitionId[]): void {
+    this.#scheduler.log(`REPLAY ${partitions.join(', ')}`);
+    this.#log.rewind(partitions);
+  }
+
+  #changeSettings(): void {
+    this.#replays++;
+    const { chunker, embedder, mapping } = this.#settings;
+    const flip = (value: number): number => (this.#random.chance(0.5) ? 1 - value : value);
+    this.#settings = { chunker: flip(chunker), embedder: flip(embedder), mapping: flip(mapping) };
+    this.#restartAll(() => {
+      // Rows of a log without a history can only be read again in a new epoch.
+      if (this.#log instanceof PostgresLog) this.#log.newEpoch(0);
+      else this.#log.rewind(this.#log.partitions);
+    });
+  }
+
+  #loseSlot(log: PostgresLog): void {
+    this.#replays++;
+    this.#restartAll(() => log.newEpoch(this.#random.int(4)));
+  }
+
+  #restartAll(meanwhile: () => void): void {
+    for (const process of this.#processes.filter((one) => !one.fenced)) this.#crash(process);
+    meanwhile();
+    this.#startAll();
+  }
+
+  #outage(): void {
+    const { faults } = this.#around;
+    const until = this.#scheduler.now + this.#random.int(400);
+    this.#scheduler.log('OUTAGE');
+    if (this.#random.chance(0.5)) faults.indexDownUntil = until;
+    else faults.embedderDownUntil = until;
+  }
+
+  #index(owner: Owner | undefined): ReturnType<typeof createMemoryIndex> {
+    const { judge } = this.#mutation;
+    return createMemoryIndex({
+      dimensions: 1,
+      store: this.#store,
+      ...(judge === undefined ? {} : { judge }),
+      ...(owner === undefined ? {} : { step: (what: string) => this.#scheduler.gate(owner, what) }),
+    });
+  }
+
+  #read(): void {
+    const tenant = this.#random.chance(0.5) ? 'A' : 'B';
+    const { history, truth } = this.#around;
+    checkedRead(this.#index({ name: `reader of ${tenant}` }), tenant, history, truth).catch((error: unknown) =>
+      this.#fail(error),
+    );
+  }
+
+  #sweep(): void {
+    if (!this.#log.snapshotsFinished && this.#mutation.sweepsDuringSnapshots !== true) return;
+    const now = START_OF_TIME + this.#scheduler.now;
+    const limits = { horizonMs: HORIZON_MS, now, committed: this.#committed() };
+    const mutated = this.#mutation.sweepLimits?.(limits) ?? limits;
+    const index = this.#around.indexOf(this.#index({ name: 'sweeper' }));
+    index.sweep(mutated, new AbortController().signal).catch((error: unknown) => this.#fail(error));
+  }
+
+  #committed(): ReadonlyMap<PartitionId, Version> {
+    const owners = this.#processes.filter((process) => !process.fenced);
+    return new Map(owners.flatMap((process) => [...process.committedVersions()]));
+  }
+
+  async #quiet(when: string): Promise<void> {
+    const { network } = this.#around;
+    const zombies = (): boolean => this.#processes.some((process) => process.zombieUntil !== undefined);
+    for (let n = 0; !this.#log.drained || network.busy || zombies() || this.#stopping !== undefined; n++) {
+      await this.#step();
+      if (this.#random.chance(0.05)) this.#read();
+      if (n > QUIET_STEPS_MAX) throw new Violation('1', `${when}: never quiet`);
+    }
+    const { history } = this.#around;
+    await checkQuiet(when, {
+      history,
+      log: this.#log,
+      settings: this.#settings,
+      index: this.#index(undefined),
+      deadLetters: this.#deadLetters,
+    });
+  }
+
+  /** As often as it takes: truncated heads first become tombstones, then these grow old. */
+  async #sweepAll(): Promise<void> {
+    for (let n = 0; n < 3; n++) {
+      this.#scheduler.advance(HORIZON_MS + 60);
+      this.#sweep();
+      while (await this.#scheduler.step()) if (this.#failure !== undefined) throw this.#failure;
+      await settled();
+    }
+  }
+
+  async #checkSwept(when: string): Promise<void> {
+    const { history } = this.#around;
+    const world = { history, log: this.#log, settings: this.#settings, store: this.#store };
+    if ((await this.#deadLetters.count()) === 0) checkSwept(when, world);
+    await checkQuiet(when, { ...world, index: this.#index(undefined), deadLetters: this.#deadLetters });
+  }
+
+  async #replayAll(): Promise<void> {
+    for (const process of this.#processes) process.kill();
+    this.#processes = [];
+    this.#rewind(this.#log.partitions);
+    this.#startAll();
+    return Promise.resolve();
+  }
+
+  /** Invariant 5, wherever only one writer could have been at work: what the head lists already is not embedded again. */
+  #embedsOnlyNewText({ head, insert }: DocumentWrite): void {
+    const stored = this.#store.heads.get(head.id);
+    const { network } = this.#around;
+    const isAlone =
+      !this.#processes.some((process) => process.fenced) &&
+      this.#scheduler.now > network.orphansUntil + HEAD_CACHE_MS + WRITE_DEADLINE_MS;
+    if (!isAlone || stored === undefined || stored.deleted || compareStamps(stored, head) >= 0) return;
+    const again = insert.find(({ chunk }) => stored.chunks.some((ref) => ref.id === chunk.id));
+    if (again !== undefined) throw new Violation('5', `"${again.chunk.text}" was embedded again`);
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+  }
+}

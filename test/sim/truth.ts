@@ -1,0 +1,123 @@
+import type { Delivery } from '../../src/domain/change.ts';
+import type { Head } from '../../src/domain/document.ts';
+import type { DocumentId } from '../../src/domain/ids.ts';
+import { compareStamps, type Version } from '../../src/domain/version.ts';
+import type { DocumentWrite } from '../../src/ports/index-store.ts';
+import type { DeadLetter } from '../../src/ports/dead-letters.ts';
+import type { MemoryStore } from '../../connectors/memory/store.ts';
+import type { WritePart } from '../../connectors/memory/write.ts';
+import { seqAtOperation, type History, type Key } from './history.ts';
+import { Violation, type SimLog, type Span } from './world.ts';
+
+/**
+ * What readers may see at any moment, kept beside the index: for every row a lowest version (a head of it is durable, or a truncation
+ * covers what is older) and a highest one (some part of its write has been applied).
+ */
+export class Truth {
+  readonly #history: History;
+  readonly #log: SimLog;
+  readonly #store: MemoryStore;
+  readonly #low: number[];
+  readonly #high: number[];
+  readonly #lettered: number[];
+  readonly #lookedUp: number[];
+  readonly #spans = new Map<string, Span>();
+  readonly #keys: ReadonlyMap<DocumentId, Key>;
+
+  constructor(history: History, log: SimLog, store: MemoryStore) {
+    this.#history = history;
+    this.#log = log;
+    this.#store = store;
+    const zeros = (): number[] => history.keys.map(() => 0);
+    this.#low = zeros();
+    this.#high = zeros();
+    this.#lettered = zeros();
+    this.#lookedUp = zeros();
+    this.#keys = new Map(history.keys.map((key) => [key.document, key]));
+  }
+
+  /** A source is about to deliver this change of a row. Several reads of one row may share a version: their spans join. */
+  delivers(key: Key, version: Version, position: Delivery['position'], span: Span): void {
+    for (const name of [`${key.number} ${version}`, `${key.number} ${position.partition}@${position.offset}`]) {
+      const before = this.#spans.get(name);
+      this.#spans.set(
+        name,
+        before === undefined ? span : { lo: Math.min(before.lo, span.lo), hi: Math.max(before.hi, span.hi) },
+      );
+    }
+  }
+
+  /** A process looked the row up and may index what it found under any version it is working on. */
+  lookedUp(key: Key, seq: number): void {
+    this.#lookedUp[key.number] = Math.max(this.#lookedUp[key.number] ?? 0, seq);
+  }
+
+  lettered({ document, position }: DeadLetter): void {
+    const key = document === undefined ? undefined : this.#keys.get(document);
+    const span = key && this.#spans.get(`${key.number} ${position.partition}@${position.offset}`);
+    if (key === undefined || span === undefined)
+      throw new Violation('8', 'a dead letter does not name a delivered record');
+    this.#lettered[key.number] = Math.max(this.#lettered[key.number] ?? 0, span.lo);
+  }
+
+  /** The same parts, watched: what each of them changed moves the bounds. */
+  watch(write: DocumentWrite, parts: readonly WritePart[]): readonly WritePart[] {
+    return parts.map((part) => ({
+      name: part.name,
+      run: (store) => {
+        const before = store.heads.get(write.head.id);
+        part.run(store);
+        this.#observe(write.head, before, store);
+      },
+    }));
+  }
+
+  #observe(head: Head, before: Head | undefined, store: MemoryStore): void {
+    const key = this.key(head.id);
+    const after = store.heads.get(head.id);
+    if (before !== undefined && (after === undefined || compareStamps(after, before) < 0)) {
+      throw new Violation('3', `the head of row ${key.number} went back from ${before.version} to ${after?.version}`);
+    }
+    const isDurable = after === head;
+    const isTouched =
+      isDurable || [...(store.chunks.get(head.id)?.values() ?? [])].some((chunk) => compareStamps(chunk, head) === 0);
+    const { lo, hi } = this.#spanOf(key, head);
+    if (isTouched) this.#high[key.number] = Math.max(this.#high[key.number] ?? 0, hi, this.#lookedUp[key.number] ?? 0);
+    if (isDurable) this.#low[key.number] = Math.max(this.#low[key.number] ?? 0, lo);
+  }
+
+  #spanOf(key: Key, head: Head): Span {
+    const span = this.#spans.get(`${key.number} ${head.version}`);
+    if (span !== undefined) return span;
+    // Only the end of a snapshot writes what was never delivered: tombstones of rows it did not find.
+    if (!head.deleted)
+      throw new Violation('2', `row ${key.number} was written at ${head.version}, which was never delivered`);
+    return { lo: 0, hi: this.#log.current(key.number).seq };
+  }
+
+  key(document: DocumentId): Key {
+    const key = this.#keys.get(document);
+    if (key === undefined) throw new Violation('2', `the index holds document ${document}, which no row has`);
+    return key;
+  }
+
+  /** The lowest version a reader that starts now may see. */
+  low(key: Key): number {
+    return Math.max(this.#low[key.number] ?? 0, this.#truncated(key));
+  }
+
+  /** The highest version a reader that ends now may see. */
+  high(key: Key): number {
+    return Math.max(this.#high[key.number] ?? 0, this.#truncated(key));
+  }
+
+  /** Whether the effect of a record is in the index for good, or its failure among the dead letters. */
+  isDurable(key: Key, seq: number): boolean {
+    return this.low(key) >= seq || (this.#lettered[key.number] ?? 0) >= seq;
+  }
+
+  #truncated(key: Key): number {
+    const truncation = this.#store.truncations.get(key.table);
+    return truncation === undefined ? 0 : seqAtOperation(this.#history, key.number, this.#log.operationOf(truncation));
+  }
+}
