@@ -1,0 +1,147 @@
+import type { VerifyReport } from '../../services/services.ts';
+import type { Context, GlobalOptions } from '../context.ts';
+import { examples, handle, wholeNumber, type Register } from '../define.ts';
+import { EXIT } from '../exit-codes.ts';
+import { formatCount, formatMs, plural } from '../format.ts';
+import type { Screen } from '../screen.ts';
+
+interface VerifyOptions extends GlobalOptions {
+  readonly repair?: boolean;
+  readonly vectorSample: number;
+  readonly limit: number;
+}
+
+const KINDS = ['missing', 'stale', 'ghost', 'duplicate'] as const;
+const MEANING: Readonly<Record<(typeof KINDS)[number], string>> = {
+  missing: 'in the source, not in the index',
+  stale: 'text, metadata or vector differ',
+  ghost: 'in the index, not in the source',
+  duplicate: 'there twice',
+};
+
+async function verify(context: Context<VerifyOptions>): Promise<number> {
+  const { deps, options, screen } = context;
+  return context.withServices(async (services) => {
+    const progress = context.progress();
+    let report: VerifyReport;
+    try {
+      const work = { repair: options.repair === true, vectorSample: options.vectorSample };
+      report = await services.admin.verify(work, progress.update, deps.signal);
+    } finally {
+      progress.finish();
+    }
+    if (context.json) screen.printJson(report);
+    else printReport(report, options, screen);
+    return KINDS.every((kind) => report[kind] === 0) ? EXIT.ok : EXIT.problem;
+  });
+}
+
+function printReport(report: VerifyReport, options: VerifyOptions, screen: Screen): void {
+  const { out } = screen;
+  const wrong = KINDS.reduce((sum, kind) => sum + report[kind], 0);
+  for (const problem of report.problems.slice(0, options.limit)) {
+    const chunk = problem.chunk === undefined ? '' : ` chunk ${problem.chunk}`;
+    screen.print(
+      `${out.red(problem.kind.padEnd(9))} ${problem.table} ${problem.document}${chunk} ${out.dim(problem.detail)}`,
+    );
+  }
+  if (report.problems.length > options.limit) {
+    screen.print(
+      out.dim(
+        `… and ${plural(report.problems.length - options.limit, 'more', 'more')} (--limit shows more, --json all)`,
+      ),
+    );
+  }
+  if (report.problems.length > 0) screen.print('');
+  for (const kind of KINDS) {
+    const figure = formatCount(report[kind]).padStart(7);
+    screen.print(
+      `${report[kind] === 0 ? out.green(figure) : out.red(figure)} ${kind.padEnd(9)} ${out.dim(MEANING[kind])}`,
+    );
+  }
+  const compared = `${plural(report.documents, 'document')}, ${plural(report.chunks, 'chunk')} and ${plural(report.vectorsChecked, 'vector')} compared in ${formatMs(report.tookMs)}`;
+  screen.print(
+    `\n${wrong === 0 ? out.green('The index is what its sources say.') : out.red('The index differs from its sources.')} ${out.dim(compared)}`,
+  );
+  if (report.repaired > 0)
+    screen.print(`${plural(report.repaired, 'chunk or document', 'chunks and documents')} repaired.`);
+  if (wrong > 0 && options.repair !== true) screen.print('Run it with --repair to mend them.');
+}
+
+async function rebuild(context: Context<GlobalOptions>): Promise<number> {
+  const { deps, screen } = context;
+  return context.withServices(async (services) => {
+    const began = deps.now();
+    const progress = context.progress();
+    let result: { readonly documents: number; readonly chunks: number };
+    try {
+      result = await services.admin.rebuild(progress.update, deps.signal);
+    } finally {
+      progress.finish();
+    }
+    const tookMs = deps.now() - began;
+    if (context.json) screen.printJson({ ...result, tookMs });
+    else
+      screen.print(
+        `${screen.out.green('Rebuilt and swapped in:')} ${plural(result.documents, 'document')}, ${plural(result.chunks, 'chunk')} in ${formatMs(tookMs)}.`,
+      );
+    return EXIT.ok;
+  });
+}
+
+interface ReplayOptions extends GlobalOptions {
+  readonly from: string;
+}
+
+async function replay(context: Context<ReplayOptions>, source: string): Promise<number> {
+  const { deps, options, screen } = context;
+  return context.withServices(async (services) => {
+    const result = await services.admin.replay({ source, from: options.from }, deps.signal);
+    if (context.json) screen.printJson(result);
+    else screen.print(result.message);
+    return EXIT.ok;
+  });
+}
+
+export const registerMaintenance: Register = (program, deps, outcome) => {
+  const verifyCommand = program
+    .command('verify')
+    .description('compare the index with a rebuild from the current rows of its sources')
+    .option('--repair', 'mend what differs, then count what remains')
+    .option('--vector-sample <count>', 'how many vectors to compute again and compare', wholeNumber(0, 1_000_000), 100)
+    .option('--limit <count>', 'how many differences to name', wholeNumber(0, 1_000_000), 20)
+    .addHelpText(
+      'after',
+      '\nExits 0 only if nothing is missing, stale, ghost or duplicate; with --repair, if nothing remains.',
+    );
+  examples(
+    verifyCommand,
+    ['freshet verify', 'names every difference'],
+    ['freshet verify --repair', 'and mends it'],
+    ['freshet verify --json', '{"missing":0,"stale":0,"ghost":0,"duplicate":0,…}'],
+  );
+  handle<VerifyOptions>(verifyCommand, deps, outcome, verify);
+
+  const rebuildCommand = program
+    .command('rebuild')
+    .description('build the index anew beside the old one, then swap it in');
+  rebuildCommand.addHelpText('after', '\nQueries are answered from the old index until the new one is complete.');
+  examples(
+    rebuildCommand,
+    ['freshet rebuild', 'with the settings of now'],
+    ['freshet rebuild --json', '{"documents","chunks","tookMs"}'],
+  );
+  handle<GlobalOptions>(rebuildCommand, deps, outcome, rebuild);
+
+  const replayCommand = program
+    .command('replay')
+    .description('start a source again from a position; what is indexed already stays as it is')
+    .argument('<source>', 'name of the source in the configuration')
+    .option('--from <position>', '"snapshot" for all current rows, or an LSN the log still reaches', 'snapshot');
+  examples(
+    replayCommand,
+    ['freshet replay app', 'read every row of "app" again'],
+    ['freshet replay app --from 0/16B3748', 'from a position of its log'],
+  );
+  handle<ReplayOptions, [string]>(replayCommand, deps, outcome, replay);
+};
