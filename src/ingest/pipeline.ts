@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Delivery, RowChange } from '../domain/change.ts';
 import type { Head } from '../domain/document.ts';
 import { FreshetError, kindOf } from '../domain/errors.ts';
@@ -36,6 +37,8 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   const limits = { ...DEFAULT_LIMITS, ...deps.limits };
   const { source, index, clock, observer } = deps;
   const work = new AbortController();
+  // Every waiting lane listens to it, and the budget bounds the lanes.
+  setMaxListeners(0, work.signal);
   const gate = (what: string): OutageGate => new OutageGate(what, { clock, observer, random: deps.random });
   const indexGate = gate('index');
   const context: PipelineContext = {

@@ -19,7 +19,8 @@ export class OutageGate {
   #failures = 0;
   #downSince: number | undefined;
   #probing = false;
-  #waiters: { readonly wake: () => void }[] = [];
+  /** Each is told whether it is the probe now. */
+  #waiters: { readonly wake: (probe: boolean) => void }[] = [];
 
   constructor(
     what: string,
@@ -50,37 +51,39 @@ export class OutageGate {
         this.#observer.emit({ type: 'retry', what: this.#what, code: codeOf(error), attempt, delayMs });
         await this.#clock.sleep(delayMs, signal);
       } finally {
-        if (probe) {
-          this.#probing = false;
-          this.#waiters.shift()?.wake();
-        }
+        if (probe) this.#passProbe();
       }
     }
   }
 
   /** Waits for its turn while the engine is down. True for the one that probes. */
   async #admit(signal: AbortSignal): Promise<boolean> {
-    while (this.down) {
-      if (!this.#probing) {
-        this.#probing = true;
-        return true;
-      }
-      await new Promise<void>((resolve, reject) => {
-        const onAbort = (): void => {
-          this.#waiters = this.#waiters.filter((other) => other !== waiter);
-          reject(abortedError(signal));
-        };
-        const waiter = {
-          wake: (): void => {
-            signal.removeEventListener('abort', onAbort);
-            resolve();
-          },
-        };
-        signal.addEventListener('abort', onAbort, { once: true });
-        this.#waiters.push(waiter);
-      });
+    if (!this.down) return false;
+    if (!this.#probing) {
+      this.#probing = true;
+      return true;
     }
-    return false;
+    return new Promise<boolean>((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#waiters = this.#waiters.filter((other) => other !== waiter);
+        reject(abortedError(signal));
+      };
+      const waiter = {
+        wake: (probe: boolean): void => {
+          signal.removeEventListener('abort', onAbort);
+          resolve(probe);
+        },
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#waiters.push(waiter);
+    });
+  }
+
+  /** Hands the probe to the one that waited longest, so that no single operation keeps it. */
+  #passProbe(): void {
+    const next = this.down ? this.#waiters.shift() : undefined;
+    this.#probing = next !== undefined;
+    next?.wake(true);
   }
 
   #failed(error: unknown): void {
@@ -98,6 +101,6 @@ export class OutageGate {
     this.#observer.emit({ type: 'outage-ended', what: this.#what, code: 'RECOVERED', forMs });
     const waiters = this.#waiters;
     this.#waiters = [];
-    for (const waiter of waiters) waiter.wake();
+    for (const waiter of waiters) waiter.wake(false);
   }
 }

@@ -1,0 +1,22 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../domain/canonical-json.ts';
+import type { TableMapping } from '../domain/mapping.ts';
+
+/** What shapes what is stored, besides the mapping: a change of any makes what is stored another thing. */
+export interface SettingsParts {
+  readonly redactor: string;
+  readonly chunker: string;
+  readonly embedder: string;
+}
+
+/** Of one table: when it differs from the one its snapshot was taken under, the table is read anew. */
+export function tableFingerprint(mapping: TableMapping, parts: SettingsParts): string {
+  return digest({ mapping, ...parts });
+}
+
+/** Of a whole index: when it differs from the last one registered, a new generation begins. */
+export function settingsFingerprint(mappings: readonly TableMapping[], parts: SettingsParts): string {
+  return digest({ mappings: [...mappings].sort((a, b) => (a.table < b.table ? -1 : 1)), ...parts });
+}
+
+const digest = (value: unknown): string => createHash('sha256').update(canonicalJson(value)).digest('hex').slice(0, 32);
