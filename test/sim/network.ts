@@ -9,7 +9,7 @@ export const PACKET_DELAY_MAX = 120;
 
 /** A write on its way to the index. It lives on when its sender dies. */
 interface Packet {
-  readonly owner: Owner;
+  owner: Owner;
   readonly sender: Owner;
   readonly parts: readonly WritePart[];
   next: number;
@@ -60,6 +60,7 @@ export class Network {
       if (fate === 2) this.#apply(packet, this.#random.int(left + 1));
       if (fate === 3) {
         this.orphansUntil = this.#scheduler.now + PACKET_DELAY_MAX;
+        packet.owner = { name: `orphaned ${packet.owner.name}` };
         this.#packets.add(packet);
         void this.#carry(packet, this.#random.int(PACKET_DELAY_MAX)).catch(this.#onFailure);
       }

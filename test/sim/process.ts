@@ -117,7 +117,7 @@ export class Process implements ProcessHandle {
         const key = byDocument.get(`${table} ${rowKey}`);
         if (key === undefined) return undefined;
         const now = log.current(key.number);
-        this.#around.truth.lookedUp(key, now.seq);
+        this.#around.truth.lookedUp(key, now);
         return now.row === undefined ? undefined : toRow(now.row, key.number, false);
       },
     };

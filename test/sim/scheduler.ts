@@ -27,6 +27,7 @@ export class Scheduler {
   readonly #trace: ((line: string) => void) | undefined;
   #ready: Gate[] = [];
   #later: Gate[] = [];
+  readonly #dead = new WeakSet<Owner>();
   now = 0;
   steps = 0;
 
@@ -41,11 +42,14 @@ export class Scheduler {
 
   /** Resolves when the scheduler opens this gate: a crash point, and the place where others may come in between. */
   gate(owner: Owner, what: string): Promise<void> {
-    return new Promise((open) => this.#ready.push({ owner, what, at: this.now, open }));
+    return new Promise((open) => {
+      if (!this.#dead.has(owner)) this.#ready.push({ owner, what, at: this.now, open });
+    });
   }
 
   sleep(owner: Owner, ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#dead.has(owner)) return;
       if (signal?.aborted === true) return reject(abortedError(signal));
       const onAbort = (): void => {
         this.#later = this.#later.filter((other) => other !== gate);
@@ -64,6 +68,7 @@ export class Scheduler {
 
   /** None of its gates ever opens: the owner is dead in the middle of whatever it did. */
   kill(owner: Owner): void {
+    this.#dead.add(owner);
     this.#ready = this.#ready.filter((gate) => gate.owner !== owner);
     this.#later = this.#later.filter((gate) => gate.owner !== owner);
   }

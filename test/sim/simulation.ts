@@ -73,6 +73,8 @@ class Simulation {
   #processes: Process[] = [];
   #started = 0;
   #replays = 0;
+  readonly #committed = new Map<PartitionId, Version>();
+  #zombiesUntil = -Infinity;
   #stopping: Process | undefined;
   #failure: unknown;
 
@@ -202,10 +204,12 @@ class Simulation {
   }
 
   #crash(process: Process): void {
+    this.#noteCommitted();
     process.fenced = true;
     if (this.#stopping === process) this.#stopping = undefined;
     if (this.#random.chance(0.4)) {
       process.zombieUntil = this.#scheduler.now + 20 + this.#random.int(ZOMBIE_MS - 20);
+      this.#zombiesUntil = Math.max(this.#zombiesUntil, process.zombieUntil);
       this.#scheduler.log(`ZOMBIE ${process.name}`);
     } else {
       this.#scheduler.log(`CRASH ${process.name}`);
@@ -222,6 +226,7 @@ class Simulation {
   }
 
   #replace(process: Process): void {
+    this.#noteCommitted();
     this.#stopping = undefined;
     this.#start(process.partitions);
   }
@@ -229,6 +234,7 @@ class Simulation {
   #rewind(partitions: readonly PartitionId[]): void {
     this.#scheduler.log(`REPLAY ${partitions.join(', ')}`);
     this.#log.rewind(partitions);
+    for (const partition of partitions) this.#committed.delete(partition);
   }
 
   #changeSettings(): void {
@@ -239,7 +245,7 @@ class Simulation {
     this.#restartAll(() => {
       // Rows of a log without a history can only be read again in a new epoch.
       if (this.#log instanceof PostgresLog) this.#log.newEpoch(0);
-      else this.#log.rewind(this.#log.partitions);
+      else this.#rewind(this.#log.partitions);
     });
   }
 
@@ -282,16 +288,20 @@ class Simulation {
 
   #sweep(): void {
     if (!this.#log.snapshotsFinished && this.#mutation.sweepsDuringSnapshots !== true) return;
+    this.#noteCommitted();
     const now = START_OF_TIME + this.#scheduler.now;
-    const limits = { horizonMs: HORIZON_MS, now, committed: this.#committed() };
+    const limits = { horizonMs: HORIZON_MS, now, committed: this.#committed };
     const mutated = this.#mutation.sweepLimits?.(limits) ?? limits;
     const index = this.#around.indexOf(this.#index({ name: 'sweeper' }));
     index.sweep(mutated, new AbortController().signal).catch((error: unknown) => this.#fail(error));
   }
 
-  #committed(): ReadonlyMap<PartitionId, Version> {
-    const owners = this.#processes.filter((process) => !process.fenced);
-    return new Map(owners.flatMap((process) => [...process.committedVersions()]));
+  /** What is committed stays committed until it is rewound: a process that just started knows nothing yet. */
+  #noteCommitted(): void {
+    for (const process of this.#processes) {
+      if (process.fenced) continue;
+      for (const [partition, version] of process.committedVersions()) this.#committed.set(partition, version);
+    }
   }
 
   async #quiet(when: string): Promise<void> {
@@ -340,13 +350,15 @@ class Simulation {
   /** Invariant 5, wherever only one writer could have been at work: what the head lists already is not embedded again. */
   #embedsOnlyNewText({ head, insert }: DocumentWrite): void {
     const stored = this.#store.heads.get(head.id);
-    const { network } = this.#around;
-    const isAlone =
-      !this.#processes.some((process) => process.fenced) &&
-      this.#scheduler.now > network.orphansUntil + HEAD_CACHE_MS + WRITE_DEADLINE_MS;
-    if (!isAlone || stored === undefined || stored.deleted || compareStamps(stored, head) >= 0) return;
+    if (this.#othersMayHaveWritten || stored === undefined || stored.deleted || compareStamps(stored, head) >= 0) return;
     const again = insert.find(({ chunk }) => stored.chunks.some((ref) => ref.id === chunk.id));
     if (again !== undefined) throw new Violation('5', `"${again.chunk.text}" was embedded again`);
+  }
+
+  /** A head cached before another writer's write does not know what that one embedded. */
+  get #othersMayHaveWritten(): boolean {
+    const until = Math.max(this.#zombiesUntil, this.#around.network.orphansUntil);
+    return this.#scheduler.now <= until + HEAD_CACHE_MS + WRITE_DEADLINE_MS;
   }
 
   #fail(error: unknown): void {

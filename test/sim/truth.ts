@@ -6,7 +6,7 @@ import type { DocumentWrite } from '../../src/ports/index-store.ts';
 import type { DeadLetter } from '../../src/ports/dead-letters.ts';
 import type { MemoryStore } from '../../connectors/memory/store.ts';
 import type { WritePart } from '../../connectors/memory/write.ts';
-import { seqAtOperation, type History, type Key } from './history.ts';
+import { seqAtOperation, type History, type Key, type RowVersion } from './history.ts';
 import { Violation, type SimLog, type Span } from './world.ts';
 
 /**
@@ -19,7 +19,7 @@ export class Truth {
   readonly #store: MemoryStore;
   readonly #low: number[];
   readonly #high: number[];
-  readonly #lettered: number[];
+  readonly #excused: number[];
   readonly #lookedUp: number[];
   readonly #spans = new Map<string, Span>();
   readonly #keys: ReadonlyMap<DocumentId, Key>;
@@ -31,7 +31,7 @@ export class Truth {
     const zeros = (): number[] => history.keys.map(() => 0);
     this.#low = zeros();
     this.#high = zeros();
-    this.#lettered = zeros();
+    this.#excused = zeros();
     this.#lookedUp = zeros();
     this.#keys = new Map(history.keys.map((key) => [key.document, key]));
   }
@@ -48,8 +48,10 @@ export class Truth {
   }
 
   /** A process looked the row up and may index what it found under any version it is working on. */
-  lookedUp(key: Key, seq: number): void {
+  lookedUp(key: Key, { seq, row }: RowVersion): void {
     this.#lookedUp[key.number] = Math.max(this.#lookedUp[key.number] ?? 0, seq);
+    // What was found gone is left to its delete, which is on the way.
+    if (row === undefined) this.#excuse(key, seq);
   }
 
   lettered({ document, position }: DeadLetter): void {
@@ -57,7 +59,11 @@ export class Truth {
     const span = key && this.#spans.get(`${key.number} ${position.partition}@${position.offset}`);
     if (key === undefined || span === undefined)
       throw new Violation('8', 'a dead letter does not name a delivered record');
-    this.#lettered[key.number] = Math.max(this.#lettered[key.number] ?? 0, span.lo);
+    this.#excuse(key, span.lo);
+  }
+
+  #excuse(key: Key, seq: number): void {
+    this.#excused[key.number] = Math.max(this.#excused[key.number] ?? 0, seq);
   }
 
   /** The same parts, watched: what each of them changed moves the bounds. */
@@ -111,9 +117,9 @@ export class Truth {
     return Math.max(this.#high[key.number] ?? 0, this.#truncated(key));
   }
 
-  /** Whether the effect of a record is in the index for good, or its failure among the dead letters. */
+  /** Whether the effect of a record is in the index for good, its failure among the dead letters, or its row gone. */
   isDurable(key: Key, seq: number): boolean {
-    return this.low(key) >= seq || (this.#lettered[key.number] ?? 0) >= seq;
+    return this.low(key) >= seq || (this.#excused[key.number] ?? 0) >= seq;
   }
 
   #truncated(key: Key): number {
