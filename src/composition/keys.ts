@@ -41,7 +41,9 @@ function readIfThere(file: string): string | undefined {
     return readFileSync(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new FreshetError('KEYS_UNREADABLE', 'fatal', `${file} cannot be read. Check its permissions.`, { cause: error });
+    throw new FreshetError('KEYS_UNREADABLE', 'fatal', `${file} cannot be read. Check its permissions.`, {
+      cause: error,
+    });
   }
 }
 

@@ -1,0 +1,59 @@
+import { kindOf } from '../domain/errors.ts';
+import type { PartitionId } from '../domain/ids.ts';
+import type { Version } from '../domain/version.ts';
+import type { Observer } from '../observability/events.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { DeadLetters } from '../ports/dead-letters.ts';
+import type { Index } from '../ports/index-store.ts';
+import type { LiveSource } from './live-source.ts';
+
+/**
+ * Removes tombstones that no reader can need any more, from time to time, until the signal fires. Only while no snapshot is unfinished,
+ * and never above a committed mark; a dead letter that was not retried counts as uncommitted (design rule "sweeper and floors").
+ */
+export async function sweepRegularly(
+  deps: {
+    readonly index: Index;
+    readonly sources: () => readonly LiveSource[];
+    readonly deadLetters: DeadLetters;
+    readonly clock: Clock;
+    readonly observer: Observer;
+    readonly intervalMs: number;
+    readonly horizonMs: number;
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  const { index, clock, observer } = deps;
+  try {
+    for (;;) {
+      await clock.sleep(deps.intervalMs, signal);
+      const committed = await sweepable(deps);
+      if (committed === undefined) continue;
+      const swept = await index.sweep({ horizonMs: deps.horizonMs, now: clock.now(), committed }, signal);
+      if (swept.heads + swept.chunks > 0) observer.emit({ type: 'swept', ...swept });
+    }
+  } catch (error) {
+    if (kindOf(error) === 'transient') return sweepRegularly(deps, signal);
+    if (kindOf(error) !== 'aborted') throw error;
+  }
+}
+
+async function sweepable(deps: {
+  readonly sources: () => readonly LiveSource[];
+  readonly deadLetters: DeadLetters;
+}): Promise<ReadonlyMap<PartitionId, Version> | undefined> {
+  const committed = new Map<PartitionId, Version>();
+  for (const { source, pipeline } of deps.sources()) {
+    if (!(await source.freshness()).snapshotFinished) return undefined;
+    for (const [partition, version] of pipeline.committedVersions()) committed.set(partition, version);
+  }
+  const letters = await deps.deadLetters.list({ limit: 10_000 });
+  for (const letter of letters) {
+    const { partition } = letter.position;
+    const mark = committed.get(partition);
+    if (letter.version !== undefined && mark !== undefined && letter.version <= mark) {
+      committed.set(partition, (letter.version - 1) as Version);
+    }
+  }
+  return committed;
+}
