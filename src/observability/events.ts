@@ -54,9 +54,26 @@ export type FreshetEvent =
       readonly code: string;
       readonly attempts: number;
     }
-  | { readonly type: 'retry'; readonly what: string; readonly code: string; readonly attempt: number; readonly delayMs: number }
-  | { readonly type: 'outage-began' | 'outage-ended'; readonly what: string; readonly code: string; readonly forMs: number }
-  | { readonly type: 'embed-batch'; readonly texts: number; readonly tokens: number; readonly ms: number; readonly queued: number }
+  | {
+      readonly type: 'retry';
+      readonly what: string;
+      readonly code: string;
+      readonly attempt: number;
+      readonly delayMs: number;
+    }
+  | {
+      readonly type: 'outage-began' | 'outage-ended';
+      readonly what: string;
+      readonly code: string;
+      readonly forMs: number;
+    }
+  | {
+      readonly type: 'embed-batch';
+      readonly texts: number;
+      readonly tokens: number;
+      readonly ms: number;
+      readonly queued: number;
+    }
   | { readonly type: 'committed'; readonly source: string; readonly partition: PartitionId; readonly offset: bigint }
   | {
       readonly type: 'source';
@@ -72,7 +89,13 @@ export type FreshetEvent =
       readonly rows: number;
       readonly finished: boolean;
     }
-  | { readonly type: 'search'; readonly mode: string; readonly hits: number; readonly ms: number; readonly degraded: boolean }
+  | {
+      readonly type: 'search';
+      readonly mode: string;
+      readonly hits: number;
+      readonly ms: number;
+      readonly degraded: boolean;
+    }
   | { readonly type: 'swept'; readonly heads: number; readonly chunks: number };
 
 export interface Observer {
