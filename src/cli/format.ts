@@ -44,7 +44,6 @@ export function formatEta(seconds: number): string {
 }
 
 // C0 and C1 controls, and the marks that reorder text: indexed text must not be able to drive the terminal.
-// eslint-disable-next-line no-control-regex
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+/g;
 
 /** Text of a document as one line that is safe to print. */

@@ -1,5 +1,8 @@
 import { Document, isMap, isScalar, isSeq, type Node } from 'yaml';
 import { ConfigError, formatProblem, type LoadedConfig, maskSecrets } from '../../config/index.ts';
+import { configSchema } from '../../config/schema.ts';
+import { type FieldMeta, metaOf, schemasAt } from '../../config/schema-walk.ts';
+import { formatBytes, formatDuration } from '../../config/units.ts';
 import type { Context, GlobalOptions } from '../context.ts';
 import { examples, handle, type Register } from '../define.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -38,12 +41,20 @@ function resolvedYaml(config: unknown, originOf: LoadedConfig['originOf']): stri
     } else if (isSeq(node)) {
       node.items.forEach((item, at) => walk(item as Node | null, [...path, at]));
     } else if (isScalar(node)) {
+      node.value = readable(node.value, schemasAt(configSchema, config, path).map(metaOf));
       const origin = originOf(path);
       if (origin !== 'file' && origin !== 'default') node.comment = ` ${origin}`;
     }
   };
   walk(document.contents, []);
   return document.toString({ lineWidth: 0 });
+}
+
+/** Durations and sizes as people write them. */
+function readable(value: unknown, fields: readonly FieldMeta[]): unknown {
+  const unit = fields.find((field) => field.unit !== undefined)?.unit;
+  if (typeof value !== 'number' || unit === undefined) return value;
+  return unit === 'duration' ? formatDuration(value) : formatBytes(value);
 }
 
 export const registerConfig: Register = (program, deps, outcome) => {

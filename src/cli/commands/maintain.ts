@@ -63,6 +63,9 @@ function printReport(report: VerifyReport, options: VerifyOptions, screen: Scree
   screen.print(
     `\n${wrong === 0 ? out.green('The index is what its sources say.') : out.red('The index differs from its sources.')} ${out.dim(compared)}`,
   );
+  if (report.unindexable > 0) {
+    screen.print(`${plural(report.unindexable, 'row')} cannot be indexed as they are: freshet dlq list names them.`);
+  }
   if (report.repaired > 0)
     screen.print(`${plural(report.repaired, 'chunk or document', 'chunks and documents')} repaired.`);
   if (wrong > 0 && options.repair !== true) screen.print('Run it with --repair to mend them.');

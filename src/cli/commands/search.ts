@@ -138,7 +138,9 @@ export const registerSearch: Register = (program, deps, outcome) => {
     .addOption(new Option('--mode <mode>', 'how to search').choices(['hybrid', 'dense', 'lexical']).default('hybrid'))
     .option('--per-document <count>', 'at most this many results of one document', wholeNumber(1, 100))
     .option('--token <token>', 'wait for this write: a token of the API, or a PostgreSQL LSN')
-    .option('--wait <duration>', 'how long to wait for --token', durationMs, 2_000);
+    .addOption(
+      new Option('--wait <duration>', 'how long to wait for --token').argParser(durationMs).default(2_000, '2s'),
+    );
   examples(
     command,
     ['freshet search "how do I return an item"', 'the five best results'],
