@@ -1,9 +1,9 @@
-import { throwIfAborted } from '../../src/domain/errors.ts';
+import { FreshetError, throwIfAborted } from '../../src/domain/errors.ts';
 import type { ChunkRef } from '../../src/domain/document.ts';
 import type { SearchHit } from '../../src/domain/search.ts';
 import { isLaterTruncation } from '../../src/domain/source-position.ts';
 import { compareStamps } from '../../src/domain/version.ts';
-import { judge as domainJudge } from '../../src/domain/visibility.ts';
+import { isTruncated, judge as domainJudge } from '../../src/domain/visibility.ts';
 import type { DocumentWrite, Index, StoredChunk } from '../../src/ports/index-store.ts';
 import { isWanted } from './filter.ts';
 import { rank } from './rank.ts';
@@ -60,6 +60,7 @@ export function createMemoryIndex(options: MemoryIndexOptions): Index & { readon
 
     async apply(write, signal) {
       throwIfAborted(signal);
+      refuseOtherDimensions(write, dimensions);
       for (const part of parts(write)) {
         await step(part.name);
         part.run(store);
@@ -100,6 +101,7 @@ export function createMemoryIndex(options: MemoryIndexOptions): Index & { readon
       const { visible, inHand } = await readVisible(store, find, judge, step);
       const head = inHand.heads.get(id) ?? store.heads.get(id);
       if (head === undefined || head.deleted || head.attributes.tenant !== tenant) return undefined;
+      if (isTruncated(head, store.truncations.get(head.table))) return undefined;
       const listed = new Map(visible.map((chunk) => [chunk.id, chunk]));
       const chunks = head.chunks.flatMap((ref) => {
         const chunk = listed.get(ref.id);
@@ -157,6 +159,17 @@ export function createMemoryIndex(options: MemoryIndexOptions): Index & { readon
 
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
+}
+
+function refuseOtherDimensions({ insert }: DocumentWrite, dimensions: number): void {
+  const odd = insert.find(({ vector }) => vector.length !== dimensions);
+  if (odd === undefined) return;
+  throw new FreshetError(
+    'INDEX_DIMENSIONS',
+    'fatal',
+    `A vector has ${odd.vector.length} dimensions, the memory index ${dimensions}. Open the index with the embedder's dimensions.`,
+    { details: { vector: odd.vector.length, index: dimensions } },
+  );
 }
 
 function* allChunks(store: MemoryStore): Iterable<MemoryChunk> {

@@ -15,9 +15,9 @@ export interface Scored {
 /** Best first; equal scores by chunk id, so that one state gives one answer. */
 export function rank(chunks: readonly MemoryChunk[], query: SearchQuery): readonly Scored[] {
   const dense = query.mode === 'lexical' || query.vector === undefined ? undefined : byCosine(chunks, query.vector);
-  if (query.mode === 'dense') return dense ?? [];
+  if (query.mode === 'dense' && dense !== undefined) return dense;
   const lexical = byBm25(chunks, query.text);
-  if (query.mode === 'lexical') return lexical;
+  if (query.mode !== 'hybrid') return lexical;
   return fuse([...(dense === undefined ? [] : [dense]), lexical], query);
 }
 

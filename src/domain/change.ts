@@ -78,6 +78,10 @@ export interface Undecodable {
   readonly table: TableId | undefined;
   readonly key: RowKey | undefined;
   readonly error: Error;
+  /** Where the source knows them, so that an older change indexed later does not void the dead letter, and a retry finds its place. */
+  readonly version?: Version;
+  readonly sourcePosition?: SourcePosition;
+  readonly committedAt?: Instant;
 }
 
 export type RowChange = RowUpserted | RowDeleted;

@@ -125,9 +125,9 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     } else if (event.kind === 'snapshot-finished') {
       await retireOlderEpochs(event.table, event.epoch, delivery);
     } else if (event.kind === 'undecodable') {
-      const { table, key, error } = event;
+      const { table, key, error, version, sourcePosition, committedAt } = event;
       const document = table === undefined || key === undefined ? undefined : deps.documentId(table, key);
-      const rest = { version: undefined, sourcePosition: undefined, committedAt: undefined };
+      const rest = { version, sourcePosition, committedAt };
       await toDeadLetters(
         { source: source.name, position: delivery.position, table, key, document, ...rest },
         'decode',
@@ -145,13 +145,14 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     const retire = async (): Promise<void> => {
       for await (const head of index.scanHeads({ table, belowVersion: version }, work.signal)) {
         if (head.deleted || head.source !== source.name) continue;
-        await indexGate.run(() => index.apply(retirement(head, version, delivery), work.signal), work.signal);
+        await index.apply(retirement(head, version, delivery), work.signal);
         context.ledger.forget(head.id);
       }
     };
     for (let done = false; !done; ) {
       try {
-        await retire();
+        // One operation for the gate: what is retired already is skipped when it starts again after an outage.
+        await indexGate.run(retire, work.signal);
         done = true;
       } catch (error) {
         if (kindOf(error) !== 'stale') throw error;

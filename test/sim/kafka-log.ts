@@ -1,4 +1,4 @@
-import type { ChangeEvent, Delivery } from '../../src/domain/change.ts';
+import type { ChangeEvent, Delivery, RowChange } from '../../src/domain/change.ts';
 import { FreshetError } from '../../src/domain/errors.ts';
 import { partitionId, type PartitionId, type TableId } from '../../src/domain/ids.ts';
 import { sourcePosition } from '../../src/domain/source-position.ts';
@@ -206,29 +206,24 @@ export interface LogObserver {
 
 function readEntry(key: Key, { seq, row }: RowVersion, transaction: number, isSnapshot: boolean): Entry {
   const committedAt = START_OF_TIME + 1_000 + transaction * 5;
-  const values = row && toRow(row, key.number, false);
   const poison = row?.poison === 'decode';
   return {
     ...{ key, table: key.table, transaction },
     span: { lo: isSnapshot ? 0 : seq, hi: seq },
-    event: (version) =>
-      values === undefined || poison
-        ? garbled(key)
-        : {
-            kind: 'row-upserted',
-            table: key.table,
-            key: key.rowKey,
-            row: values,
-            version,
-            committedAt,
-            snapshot: isSnapshot,
-          },
+    event: (version) => {
+      const head = { table: key.table, key: key.rowKey, version, committedAt };
+      if (row === undefined || poison) return garbled(head);
+      return { kind: 'row-upserted', ...head, row: toRow(row, key.number, false), snapshot: isSnapshot };
+    },
   };
 }
 
-export function garbled(key: Key): ChangeEvent {
+/** A record of which only the coordinates can be read. */
+export function garbled(
+  head: Pick<RowChange, 'table' | 'key' | 'version' | 'sourcePosition' | 'committedAt'>,
+): ChangeEvent {
   const error = new FreshetError('SIM_GARBLED', 'poison', 'The record cannot be decoded, as the row asked for.');
-  return { kind: 'undecodable', table: key.table, key: key.rowKey, error };
+  return { kind: 'undecodable', ...head, error };
 }
 
 function changeEntry(
@@ -252,7 +247,7 @@ function changeEntry(
     ...{ key, table: key.table, transaction, span: { lo: seq, hi: seq } },
     event: (version) => {
       if (row === undefined) return { kind: 'row-deleted', ...head, version };
-      if (row.poison === 'decode') return garbled(key);
+      if (row.poison === 'decode') return garbled({ ...head, version });
       return { kind: 'row-upserted', ...head, version, row: toRow(row, key.number, withoutText), snapshot: false };
     },
   };

@@ -275,7 +275,7 @@ class Reader {
     this.#log.observer.delivers(key, version, position, { lo: seq, hi: seq });
     const head = { table: key.table, key: key.rowKey, version, sourcePosition: sourcePosition(offset), committedAt };
     if (row === undefined) return deliver({ kind: 'row-deleted', ...head });
-    if (row.poison === 'decode') return deliver(garbled(key));
+    if (row.poison === 'decode') return deliver(garbled(head));
     return deliver({ kind: 'row-upserted', ...head, row: toRow(row, key.number, withoutText), snapshot: false });
   }
 
@@ -299,11 +299,9 @@ class Reader {
     const receivedAt = START_OF_TIME + this.#log.scheduler.now;
     const rest = { position, endsPosition: true, receivedAt, bytes: 100 };
     if (row === undefined) return { ...rest, event: { kind: 'nothing', reason: 'heartbeat' } };
-    if (row.poison === 'decode') return { ...rest, event: garbled(key) };
-    const event: ChangeEvent = {
-      ...{ kind: 'row-upserted', table: key.table, key: key.rowKey, version, snapshot: true, committedAt: receivedAt },
-      row: toRow(row, key.number, false),
-    };
+    const head = { table: key.table, key: key.rowKey, version, committedAt: receivedAt };
+    if (row.poison === 'decode') return { ...rest, event: garbled(head) };
+    const event: ChangeEvent = { kind: 'row-upserted', ...head, snapshot: true, row: toRow(row, key.number, false) };
     return { ...rest, event };
   }
 

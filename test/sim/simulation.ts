@@ -12,7 +12,7 @@ import { Network, PACKET_DELAY_MAX } from './network.ts';
 import { PostgresLog } from './postgres-log.ts';
 import { Process, RULES_AS_BUILT, type Surroundings } from './process.ts';
 import type { Profile } from './profiles.ts';
-import { checkQuiet, checkSwept } from './quiet.ts';
+import { checkQuiet, checkSwept, type QuietWorld } from './quiet.ts';
 import { Random } from './random.ts';
 import { checkedRead } from './reader.ts';
 import type { Settings } from './rows.ts';
@@ -145,7 +145,8 @@ class Simulation {
     await this.#sweepAll();
     await this.#checkSwept('after the sweeps');
 
-    faults.poisoned = false;
+    if (this.#profile.lookups) await this.#retryAll();
+    await this.#quiet('after retrying the dead letters');
     await this.#replayAll();
     await this.#quiet('after a full replay');
     await this.#sweepAll();
@@ -312,14 +313,14 @@ class Simulation {
       if (this.#random.chance(0.05)) this.#read();
       if (n > QUIET_STEPS_MAX) throw new Violation('1', `${when}: never quiet`);
     }
-    const { history } = this.#around;
-    await checkQuiet(when, {
-      history,
-      log: this.#log,
-      settings: this.#settings,
-      index: this.#index(undefined),
-      deadLetters: this.#deadLetters,
-    });
+    await checkQuiet(when, this.#quietWorld());
+  }
+
+  #quietWorld(): QuietWorld {
+    return {
+      ...{ history: this.#around.history, log: this.#log, settings: this.#settings, store: this.#store },
+      ...{ index: this.#index(undefined), deadLetters: this.#deadLetters, retried: !this.#around.faults.poisoned },
+    };
   }
 
   /** As often as it takes: truncated heads first become tombstones, then these grow old. */
@@ -333,10 +334,23 @@ class Simulation {
   }
 
   async #checkSwept(when: string): Promise<void> {
-    const { history } = this.#around;
-    const world = { history, log: this.#log, settings: this.#settings, store: this.#store };
+    const world = this.#quietWorld();
+    // Nothing is swept above a record that may still be retried.
     if ((await this.#deadLetters.count()) === 0) checkSwept(when, world);
-    await checkQuiet(when, { ...world, index: this.#index(undefined), deadLetters: this.#deadLetters });
+    await checkQuiet(when, world);
+  }
+
+  /** What was refused is accepted now, and every dead letter is tried again. */
+  async #retryAll(): Promise<void> {
+    this.#around.faults.poisoned = false;
+    for (const letter of await this.#deadLetters.list({ limit: 1_000 })) {
+      const pipeline = this.#random.pick(this.#processes).pipeline;
+      if (pipeline === undefined) continue;
+      let done = false;
+      const finish = (): void => void (done = true);
+      pipeline.retry(letter).then(finish, (error: unknown) => this.#fail(error));
+      while (!done) await this.#step();
+    }
   }
 
   async #replayAll(): Promise<void> {
@@ -350,7 +364,8 @@ class Simulation {
   /** Invariant 5, wherever only one writer could have been at work: what the head lists already is not embedded again. */
   #embedsOnlyNewText({ head, insert }: DocumentWrite): void {
     const stored = this.#store.heads.get(head.id);
-    if (this.#othersMayHaveWritten || stored === undefined || stored.deleted || compareStamps(stored, head) >= 0) return;
+    if (this.#othersMayHaveWritten || stored === undefined || stored.deleted || compareStamps(stored, head) >= 0)
+      return;
     const again = insert.find(({ chunk }) => stored.chunks.some((ref) => ref.id === chunk.id));
     if (again !== undefined) throw new Violation('5', `"${again.chunk.text}" was embedded again`);
   }
