@@ -10,12 +10,13 @@ export const Cut = {
   nested: 3,
   item: 4,
   block: 5,
-  /** Before a heading of level 6 … 1: 6 … 11. */
-  heading: 12,
+  // 6 … 11 before a heading of level 6 … 1: {@link headingCut}.
+  /** Between data about the document and its text: always cut. */
+  matter: 12,
 } as const;
 
 export function headingCut(level: number): number {
-  return Cut.heading - level;
+  return Cut.matter - level;
 }
 
 export type BlockKind = 'heading' | 'paragraph' | 'item' | 'code' | 'table' | 'quote' | 'html' | 'front-matter';

@@ -87,9 +87,9 @@ export class HtmlWriter {
   }
 
   listEnd(): void {
+    this.itemEnd();
     this.#break(this.#lists.length > 1 ? 1 : 2);
     this.#lists.pop();
-    this.#marker = undefined;
   }
 
   item(): void {
@@ -179,7 +179,8 @@ export class HtmlWriter {
       this.#write(this.#prefix() + (looksLikeMarkup.test(line) && !this.#isRule(line) ? `\\${line}` : line));
       this.#owed = 0;
     }
-    this.#owed = Math.max(this.#owed, ends);
+    // A block that begins an item stands on the item's own line.
+    if (this.#marker === undefined) this.#owed = Math.max(this.#owed, ends);
   }
 
   /** The line under a table's head is the one rule that we write ourselves. */

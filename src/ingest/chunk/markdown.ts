@@ -58,7 +58,7 @@ class Scanner {
     if (end === 0) return 0;
     const start = skipSpace(this.#text, 0, end);
     // It is data about the document: a chunk of its own, never mixed with text.
-    this.#push('front-matter', start, trimEnd(this.#text, start, end), headingCut(1), false);
+    this.#push('front-matter', start, trimEnd(this.#text, start, end), Cut.matter, false);
     return end;
   }
 
@@ -207,7 +207,7 @@ class Scanner {
 
   #push(kind: BlockKind, start: number, end: number, ownCut: number, glued: boolean): void {
     if (end <= start) return;
-    const cut = this.#previous === 'front-matter' ? headingCut(1) : ownCut;
+    const cut = this.#previous === 'front-matter' ? Cut.matter : ownCut;
     this.#blocks.push({ kind, start, end, cut, glued: glued || this.#glueNext, headings: this.#path.current });
     this.#glueNext = false;
     this.#previous = kind;
