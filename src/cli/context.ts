@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { type LoadedConfig, loadConfig } from '../config/index.ts';
-import { throwIfAborted } from '../domain/errors.ts';
+import { findConfigFile, type LoadedConfig, loadConfig } from '../config/index.ts';
+import { FreshetError, throwIfAborted } from '../domain/errors.ts';
 import type { CliDeps, CliServices, RunOptions } from './deps.ts';
 import { httpClient } from './http-client.ts';
 import { findInstance } from './instance.ts';
@@ -34,7 +34,10 @@ export interface Context<Options extends GlobalOptions> {
   readonly options: Options;
   readonly screen: Screen;
   readonly json: boolean;
-  load(defaults?: unknown): LoadedConfig;
+  /** The configuration; without a file, that of the demo. */
+  load(): LoadedConfig;
+  /** The demo's, whether there is a file or not. */
+  loadDemo(): LoadedConfig;
   progress(): ProgressMeter;
   /** Runs on the running instance, or on the data folder under its lock, which is given back afterwards. */
   withServices<T>(use: (services: CliServices, via: Via) => Promise<T>): Promise<T>;
@@ -49,24 +52,43 @@ function flagsOf(options: ServeOptions): unknown {
   };
 }
 
-export const runOptions = (loaded: LoadedConfig, demo = loaded.file === undefined): RunOptions => ({
-  demo,
+export const runOptions = (loaded: LoadedConfig): RunOptions => ({
+  demo: loaded.file === undefined,
   file: loaded.file,
   originOf: loaded.originOf,
 });
+
+/** Beside a configuration file, the demo must not share the data folder of what the file configures. */
+const DEMO_DATA_DIR = '.freshet-demo';
 
 export function createContext<Options extends GlobalOptions>(deps: CliDeps, command: Command): Context<Options> {
   const options = command.optsWithGlobals<Options>();
   const screen = createScreen(deps);
   const json = options.json === true;
-  const load = (defaults?: unknown): LoadedConfig =>
-    loadConfig({ file: options.config, cwd: deps.cwd, env: deps.env, overrides: flagsOf(options), defaults });
+  const inputs = { file: options.config, cwd: deps.cwd, env: deps.env, overrides: flagsOf(options) };
+  const load = (): LoadedConfig => {
+    if (findConfigFile(inputs) === undefined) return loadConfig({ ...inputs, defaults: deps.demoDefaults });
+    return loadConfig(inputs);
+  };
+  const loadDemo = (): LoadedConfig => {
+    if (options.config !== undefined) {
+      throw new FreshetError(
+        'USAGE_CONFIG',
+        'fatal',
+        'The demo reads no configuration file. Leave out --config, or use freshet start.',
+      );
+    }
+    const isBesideFile = findConfigFile(inputs) !== undefined;
+    const defaults = { ...(deps.demoDefaults as object), ...(isBesideFile ? { dataDir: DEMO_DATA_DIR } : {}) };
+    return loadConfig({ ...inputs, file: false, defaults });
+  };
   return {
     deps,
     options,
     screen,
     json,
     load,
+    loadDemo,
     progress: () =>
       createProgress({
         output: deps.stderr,

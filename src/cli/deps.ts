@@ -52,6 +52,8 @@ export interface CliDeps {
   readonly now: () => number;
   /** Fires on the first Ctrl-C or SIGTERM: commands stop in good order. */
   readonly signal: AbortSignal;
+  /** The demo's settings, as a layer below flags and environment. */
+  readonly demoDefaults: unknown;
   /** Runs until the signal fires or it fails. Prints what a person should know; an orderly stop resolves. */
   start(config: FreshetConfig, options: RunOptions): Promise<void>;
   /** Takes the lock of the data folder (error code DATA_DIR_LOCKED when another process has it) and opens what commands need. */

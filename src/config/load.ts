@@ -11,8 +11,10 @@ import { formatPath, type Path, valueAt } from './schema-walk.ts';
 import { readYaml, type YamlFile } from './yaml-file.ts';
 
 export interface ConfigInputs {
-  /** The file to read; without it `FRESHET_CONFIG`, then `freshet.yaml` or `freshet.yml` in `cwd`, where that exists. */
-  readonly file?: string | undefined;
+  /**
+   * The file to read; without it `FRESHET_CONFIG`, then `freshet.yaml` or `freshet.yml` in `cwd`, where that exists. `false` reads none.
+   */
+  readonly file?: string | false | undefined;
   readonly cwd: string;
   readonly env: Environment;
   /** From the command line: above everything. Members that are undefined do not count. */
@@ -52,7 +54,13 @@ function readFileIfThere(path: string): string | undefined {
   }
 }
 
+/** The file that would be read, without reading what is in it. */
+export function findConfigFile(inputs: ConfigInputs): string | undefined {
+  return findFile(inputs)?.path;
+}
+
 function findFile(inputs: ConfigInputs): { readonly path: string; readonly text: string } | undefined {
+  if (inputs.file === false) return undefined;
   const read = inputs.readFile ?? readFileIfThere;
   const wanted = inputs.file ?? (inputs.env.FRESHET_CONFIG || undefined);
   if (wanted !== undefined) {
@@ -86,8 +94,8 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
   if (file !== undefined && file.problems.length > 0) throw new ConfigError(file.problems, found?.path);
 
   const interpolated = interpolate(file?.value ?? {}, inputs.env);
-  const { overrides, problems: environmentProblems } = environmentOverrides(inputs.env, interpolated.value);
   let tree = layer(inputs.defaults ?? {}, interpolated.value);
+  const { overrides, problems: environmentProblems } = environmentOverrides(inputs.env, tree);
   for (const override of overrides) tree = withValue(tree, override.path, override.value);
   tree = layer(tree, inputs.overrides);
 

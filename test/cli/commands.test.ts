@@ -3,7 +3,6 @@ import { FreshetError } from '../../src/domain/errors.ts';
 import { answer, clean, fakeServices, hit, letter, report, run, temporaryFolder } from './fakes.ts';
 
 const cwd = '/nowhere/at/all';
-// eslint-disable-next-line no-control-regex
 const ESCAPES = /\u001b/;
 
 describe('freshet --help', () => {
@@ -100,15 +99,19 @@ describe('freshet start', () => {
 
   it('has demo beside a file too, and takes its handles from the environment', async () => {
     using folder = temporaryFolder();
-    folder.write('freshet.yaml', '');
-    const env = { FRESHET_PORT: '9', FRESHET_EMBEDDER: 'hashing', FRESHET_DATA_DIR: '/d', FRESHET_MODEL_PATH: '/m' };
+    folder.write('freshet.yaml', 'server: { port: 8123 }\n');
+    const env = { FRESHET_EMBEDDER: 'hashing', FRESHET_MODEL_PATH: '/m', FRESHET_SOURCES__HANDBOOK__PORT: '5499' };
     const { started } = await run(['demo'], { cwd: folder.path, env });
-    expect(started[0]?.options.demo).toBe(true);
+    expect(started[0]?.options).toMatchObject({ demo: true, file: undefined });
     expect(started[0]?.config).toMatchObject({
-      dataDir: '/d',
-      server: { port: 9 },
-      embedder: { engine: 'hashing', modelPath: '/m' },
+      dataDir: `${folder.path}/.freshet-demo`,
+      server: { port: 7411 },
+      embedder: { engine: 'hashing', fallback: 'hashing', modelPath: '/m' },
+      sources: { handbook: { port: 5499 } },
     });
+    const moved = await run(['demo'], { cwd: folder.path, env: { FRESHET_DATA_DIR: '/d', FRESHET_PORT: '9' } });
+    expect(moved.started[0]?.config).toMatchObject({ dataDir: '/d', server: { port: 9 } });
+    expect(await run(['demo', '--config', 'freshet.yaml'], { cwd: folder.path })).toMatchObject({ exitCode: 2 });
   });
 
   it('exits 3 when another process holds the data folder', async () => {
@@ -401,7 +404,7 @@ describe('freshet doctor', () => {
         },
       },
     ];
-    const { stdout, exitCode } = await run(['doctor', '--port', '0'].slice(0, 1), {
+    const { stdout, exitCode } = await run(['doctor'], {
       cwd: folder.path,
       checks,
       env: { FRESHET_PORT: '0' },

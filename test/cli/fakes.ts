@@ -177,6 +177,10 @@ export async function run(argv: readonly string[], settings: RunSettings): Promi
     fetch,
     now: () => NOW,
     signal: settings.signal ?? new AbortController().signal,
+    demoDefaults: {
+      embedder: { fallback: 'hashing' },
+      sources: { handbook: { type: 'embedded-postgres', tables: { articles: { text: '{body}' } } } },
+    },
     start: async (config, options) => {
       if (settings.startError !== undefined) throw settings.startError;
       started.push({ config, options });

@@ -11,15 +11,9 @@ function serveOptions(command: Command): Command {
     .option('--embedder <engine>', '"transformers", or "hashing": lexical only, no model (FRESHET_EMBEDDER)');
 }
 
-/** The demo must come up on every machine: without a model it carries on with the hashing embedder, and says so. */
-const DEMO_DEFAULTS = { embedder: { fallback: 'hashing' } };
-
 async function serve(context: Context<ServeOptions>, demo: boolean): Promise<number> {
-  const { deps } = context;
-  let loaded = context.load();
-  const isDemo = demo || loaded.file === undefined;
-  if (isDemo) loaded = context.load(DEMO_DEFAULTS);
-  await deps.start(loaded.config, runOptions(loaded, isDemo));
+  const loaded = demo ? context.loadDemo() : context.load();
+  await context.deps.start(loaded.config, runOptions(loaded));
   return EXIT.ok;
 }
 
@@ -37,6 +31,7 @@ export const registerStart: Register = (program, deps, outcome) => {
   const demo = serveOptions(
     program.command('demo').description('a handbook in a PostgreSQL of its own, to edit and to search'),
   );
+  demo.addHelpText('after', '\nIt reads no configuration file. Beside one, its data folder is .freshet-demo.');
   examples(
     demo,
     ['freshet demo', 'then open the address it prints'],
