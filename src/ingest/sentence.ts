@@ -1,4 +1,4 @@
-import type { ColumnValue, RowChange, RowUpserted } from '../domain/change.ts';
+import type { RowChange, RowUpserted } from '../domain/change.ts';
 import type { Document, Head } from '../domain/document.ts';
 import { FreshetError, kindOf } from '../domain/errors.ts';
 import type { ChunkId, DocumentId, TenantId } from '../domain/ids.ts';
@@ -105,9 +105,8 @@ async function map(
   const current = await context.sourceGate.run(() => rowLookup.row(change.table, change.key, signal), signal);
   // Deleted since: its delete is on the way under a higher version.
   if (current === undefined) return 'row-is-gone';
-  const filled: Record<string, ColumnValue> = {};
-  for (const column of missing) filled[column] = current[column] ?? null;
-  return context.mapper.map({ ...change.row, ...filled }, id, change.key, mapping);
+  // The whole row as it is now, not its missing columns only: text of now under a tenant of then would show one tenant another's text.
+  return context.mapper.map(current, id, change.key, mapping);
 }
 
 interface Preparation {

@@ -43,6 +43,8 @@ export class KafkaLog implements SimLog {
   readonly #operations = new Map<string, number>();
   readonly #snapshotEnd: number;
   #produced = 0;
+  /** The database is as it was after this transaction; a re-send does not take it back. */
+  #transaction = -1;
   #arrived: (() => void)[] = [];
 
   constructor(
@@ -103,6 +105,7 @@ export class KafkaLog implements SimLog {
     const entry = this.#entries[this.#produced];
     if (entry === undefined) return false;
     this.#produced++;
+    this.#transaction = Math.max(this.#transaction, entry.transaction);
     const partition = this.#partitionOf(entry);
     const log = this.#logs.get(partition) as Entry[];
     log.push(entry);
@@ -186,8 +189,7 @@ export class KafkaLog implements SimLog {
   }
 
   current(key: number): RowVersion {
-    const last = this.#entries[this.#produced - 1];
-    return versionAfter(this.#history, key, last?.transaction ?? -1);
+    return versionAfter(this.#history, key, this.#transaction);
   }
 
   operationOf({ sourcePosition: position }: { sourcePosition: string }): number {
