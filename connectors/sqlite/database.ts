@@ -67,7 +67,17 @@ export class Database {
     };
   }
 
+  /**
+   * libsql ends a connection only when its statements are collected as garbage: the log is written back first, so that the file is whole
+   * by itself from here on (to be moved, or opened again).
+   */
   close(): void {
+    this.#statements.clear();
+    try {
+      if (!this.#db.inTransaction) this.#db.pragma('wal_checkpoint(TRUNCATE)');
+    } catch {
+      // A damaged file or a full disk: the log stays beside the file, and the next opening takes it from there.
+    }
     this.#guard(() => this.#db.close());
   }
 

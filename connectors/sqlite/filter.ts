@@ -39,10 +39,10 @@ const valuesOf = (found: MetadataValue | undefined): readonly Scalar[] =>
 
 const isList = (value: MetadataValue): value is readonly string[] => Array.isArray(value);
 
+/** A list as the wanted value asks for any of its members. */
 function equals(found: MetadataValue | undefined, wanted: MetadataValue): boolean {
-  if (!isList(wanted)) return valuesOf(found).includes(wanted);
-  const values = valuesOf(found);
-  return values.length === wanted.length && values.every((value, at) => value === wanted[at]);
+  const members: readonly Scalar[] = isList(wanted) ? wanted : [wanted];
+  return valuesOf(found).some((value) => members.includes(value));
 }
 
 function ordered(found: MetadataValue | undefined, bound: number | string, test: (order: number) => boolean): boolean {

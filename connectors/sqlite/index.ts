@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import type { Head } from '../../src/domain/document.ts';
 import { FreshetError, throwIfAborted } from '../../src/domain/errors.ts';
 import type { ChunkId, DocumentId, PartitionId, TableId, TenantId } from '../../src/domain/ids.ts';
@@ -22,8 +21,16 @@ import { LexicalSearch } from './lexical.ts';
 import { loadCatalogue, reloadDocument, type LoadProgress } from './load.ts';
 import { embedderNumber, Names } from './names.ts';
 import { packJson, unpackJson } from './odd-text.ts';
-import { readDocument, readHeads, readTruncations, scanChunks, scanHeads, type HeadFilter } from './read.ts';
-import { INDEX_STORE, openStore } from './schema.ts';
+import {
+  readDocument,
+  readHeads,
+  readTruncations,
+  scanChunks,
+  scanHeads,
+  type ChunkScan,
+  type HeadFilter,
+} from './read.ts';
+import { INDEX_STORE, openStore, sizeOf } from './schema.ts';
 import { Searcher } from './search.ts';
 import { floorOf, sweep } from './sweep.ts';
 import { GroupCommit } from './writer.ts';
@@ -166,8 +173,8 @@ class EmbeddedIndex implements SqliteIndex {
     return scanHeads(this.#db, filter, signal);
   }
 
-  scanChunks(options: { readonly vectors: boolean }, signal: AbortSignal): AsyncIterable<StoredChunk> {
-    return scanChunks(this.#db, options.vectors, signal);
+  scanChunks(options: ChunkScan, signal: AbortSignal): AsyncIterable<StoredChunk> {
+    return scanChunks(this.#db, options, signal);
   }
 
   sweep(limits: SweepLimits, signal: AbortSignal): Promise<{ readonly heads: number; readonly chunks: number }> {
@@ -230,8 +237,4 @@ class EmbeddedIndex implements SqliteIndex {
     this.#closed ??= this.#writer.close().then(() => this.#db.close());
     return this.#closed;
   }
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -43,10 +43,10 @@ export async function loadCatalogue(
   for await (const page of pages(db, `${FACTS} WHERE deleted = 0 AND doc > ? ORDER BY doc LIMIT ${PAGE_ROWS}`)) {
     for (const cells of page) catalogue.put(factsOf(cells), [], []);
   }
-  const total = db.prepare('SELECT count(*) FROM chunks').get()?.[0] as number;
-  let done = 0;
   const rows = `SELECT c.row, c.doc FROM chunks c INDEXED BY chunks_of_doc WHERE c.doc > ? ORDER BY c.doc`;
   const owners = new Map(db.prepare(rows).all(-1) as readonly (readonly [number, number])[]);
+  const total = owners.size;
+  let done = 0;
   const vectors = `SELECT row, iif(embedder = ${embedder}, vector, NULL) FROM vectors WHERE row > ? ORDER BY row LIMIT ${PAGE_ROWS}`;
   for await (const page of pages(db, vectors)) {
     for (const [row, vector] of page as readonly (readonly [number, Uint8Array | null])[]) {

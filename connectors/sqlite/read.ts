@@ -14,6 +14,11 @@ export interface HeadFilter {
   readonly belowVersion?: Version;
 }
 
+export interface ChunkScan {
+  readonly vectors: boolean;
+  readonly document?: DocumentId;
+}
+
 const PAGE_ROWS = 500;
 
 export function readHeads(db: Database, ids: readonly DocumentId[]): ReadonlyMap<DocumentId, Head> {
@@ -72,17 +77,24 @@ export async function* scanHeads(db: Database, filter: HeadFilter, signal: Abort
 }
 
 /** Each document's chunks together, in the order of its list; what the list does not name comes last. */
-export async function* scanChunks(db: Database, vectors: boolean, signal: AbortSignal): AsyncGenerator<StoredChunk> {
-  for await (const listed of scanHeads(db, {}, signal)) {
-    // Read again together with its chunks: the page the head came from may be some writes old.
-    const head = readHeads(db, [listed.id]).get(listed.id);
-    if (head === undefined) continue;
-    const place = new Map<unknown, number>(head.chunks.map((ref, at) => [ref.id, at]));
-    const placeOf = (cells: Cells): number => place.get(cells[0]) ?? place.size;
-    yield* chunkRows(db, head, vectors)
-      .toSorted((a, b) => placeOf(a) - placeOf(b))
-      .map((cells) => storedChunk(head, cells));
+export async function* scanChunks(db: Database, options: ChunkScan, signal: AbortSignal): AsyncGenerator<StoredChunk> {
+  if (options.document !== undefined) {
+    throwIfAborted(signal);
+    yield* chunksOf(db, options.document, options.vectors);
+    return;
   }
+  for await (const { id } of scanHeads(db, {}, signal)) yield* chunksOf(db, id, options.vectors);
+}
+
+/** Head and chunks read in one go: the page that named the document may be some writes old. */
+function chunksOf(db: Database, id: DocumentId, vectors: boolean): readonly StoredChunk[] {
+  const head = readHeads(db, [id]).get(id);
+  if (head === undefined) return [];
+  const place = new Map<unknown, number>(head.chunks.map((ref, at) => [ref.id, at]));
+  const placeOf = (cells: Cells): number => place.get(cells[0]) ?? place.size;
+  return chunkRows(db, head, vectors)
+    .toSorted((a, b) => placeOf(a) - placeOf(b))
+    .map((cells) => storedChunk(head, cells));
 }
 
 function chunkRows(db: Database, head: Head, vectors: boolean): readonly Cells[] {

@@ -4,7 +4,7 @@ const UNSPACED =
 const WORD = /[\p{L}\p{N}\p{M}\p{Co}]+/gu;
 
 /** A query longer than this (a pasted page) is searched by its first words: each further term costs time and adds little. */
-const TERMS_MAX = 64;
+const TERMS_MAX = 32;
 
 const segmenter = new Intl.Segmenter('und', { granularity: 'word' });
 
