@@ -19,6 +19,8 @@ export interface Tracked {
 export interface Committer {
   track(delivery: Delivery): Tracked;
   settle(tracked: Tracked): void;
+  /** Resolves once everything delivered before it in its partition is settled: for events that mean "all of the above". */
+  turnOf(tracked: Tracked): Promise<void>;
   /** Resolves when everything settled so far is committed. */
   flush(): Promise<void>;
   /** The longest uncommitted span of any partition, in deliveries. */
@@ -39,6 +41,7 @@ export function createCommitter(deps: {
   const committedVersions = new Map<PartitionId, Version>();
   const dirty = new Set<PartitionId>();
   let running: Promise<void> | undefined;
+  let turnWaiters: (() => void)[] = [];
 
   const commitDirty = async (): Promise<void> => {
     while (dirty.size > 0) {
@@ -90,9 +93,16 @@ export function createCommitter(deps: {
       }
     },
     settle({ partition, ticket }) {
-      if (marks.get(partition)?.settle(ticket) !== true) return;
+      const moved = marks.get(partition)?.settle(ticket) === true;
+      const waiters = turnWaiters;
+      turnWaiters = [];
+      for (const wake of waiters) wake();
+      if (!moved) return;
       dirty.add(partition);
       start();
+    },
+    async turnOf({ partition, ticket }) {
+      while (marks.get(partition)?.oldest !== ticket) await new Promise<void>((resolve) => turnWaiters.push(resolve));
     },
     async flush() {
       while (running !== undefined) await running;

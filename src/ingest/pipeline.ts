@@ -1,12 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import type { Delivery, RowChange } from '../domain/change.ts';
-import type { Head } from '../domain/document.ts';
 import { FreshetError, kindOf } from '../domain/errors.ts';
-import { rowKey, type PartitionId, type TableId } from '../domain/ids.ts';
-import { snapshotVersion, type Version } from '../domain/version.ts';
+import type { PartitionId } from '../domain/ids.ts';
+import type { Version } from '../domain/version.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { StoredDeadLetter } from '../ports/dead-letters.ts';
-import type { DocumentWrite } from '../ports/index-store.ts';
 import { Budget } from '../runtime/budget.ts';
 import { KeyedLanes } from '../runtime/keyed-lanes.ts';
 import { OutageGate } from '../runtime/outage-gate.ts';
@@ -15,10 +13,10 @@ import { createCommitter, type Committer, type Tracked } from './commit.ts';
 import { DEFAULT_LIMITS, type PipelineContext, type PipelineDeps } from './context.ts';
 import { deadLetter, type FailedRecord, type Stage } from './dead-letter.ts';
 import { createHeadLedger } from './head-ledger.ts';
+import { retireOlderEpochs } from './retire.ts';
 import { RULES } from './rules.ts';
 import { indexChange } from './sentence.ts';
 import { mergeTasks, type Outcome, type Task } from './task.ts';
-import { tombstoneWrite } from './upsert.ts';
 
 export interface Pipeline {
   /** Runs until the signal fires (then drains and commits) or a fatal error, with which it rejects. Call it once. */
@@ -123,7 +121,9 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       const { table, epoch, sourcePosition } = event;
       await indexGate.run(() => index.truncate(table, { epoch, sourcePosition }, work.signal), work.signal);
     } else if (event.kind === 'snapshot-finished') {
-      await retireOlderEpochs(event.table, event.epoch, delivery);
+      // Rows of the snapshot that still wait in their lanes would be taken for rows it did not find.
+      await committer.turnOf(tracked);
+      await retireOlderEpochs(event, delivery, context, work.signal);
     } else if (event.kind === 'undecodable') {
       const { table, key, error, version, sourcePosition, committedAt } = event;
       const document = table === undefined || key === undefined ? undefined : deps.documentId(table, key);
@@ -137,42 +137,6 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     committer.settle(tracked);
     budget.give(delivery.bytes);
     span.released();
-  };
-
-  /** What a finished snapshot did not find again no longer exists: tombstone the heads still in an older epoch. */
-  const retireOlderEpochs = async (table: TableId, epoch: number, delivery: Delivery): Promise<void> => {
-    const version = snapshotVersion(epoch);
-    const retire = async (): Promise<void> => {
-      for await (const head of index.scanHeads({ table, belowVersion: version }, work.signal)) {
-        if (head.deleted || head.source !== source.name) continue;
-        await index.apply(retirement(head, version, delivery), work.signal);
-        context.ledger.forget(head.id);
-      }
-    };
-    for (let done = false; !done; ) {
-      try {
-        // One operation for the gate: what is retired already is skipped when it starts again after an outage.
-        await indexGate.run(retire, work.signal);
-        done = true;
-      } catch (error) {
-        if (kindOf(error) !== 'stale') throw error;
-      }
-    }
-  };
-
-  const retirement = (head: Head, version: Version, delivery: Delivery): DocumentWrite => {
-    const committedAt = clock.now();
-    const base = {
-      id: head.id,
-      source: source.name,
-      partition: delivery.position.partition,
-      change: { kind: 'row-deleted', table: head.table, key: rowKey([]), version, committedAt } as const,
-      generation: deps.generation,
-      lineage: { sourcePosition: undefined, committedAt },
-      receivedAt: delivery.receivedAt,
-      indexedAt: committedAt,
-    };
-    return tombstoneWrite(base, head);
   };
 
   const dispatch = (delivery: Delivery): void => {

@@ -65,6 +65,11 @@ export class LowWaterMark {
     return this.#version;
   }
 
+  /** Everything tracked before it is settled. */
+  get oldest(): Ticket | undefined {
+    return this.#open[this.#first];
+  }
+
   /** Deliveries from the oldest unsettled one on: the uncommitted span. */
   get span(): number {
     return this.#open.length - this.#first;

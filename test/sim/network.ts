@@ -10,7 +10,7 @@ export const PACKET_DELAY_MAX = 120;
 /** A write on its way to the index. It lives on when its sender dies. */
 interface Packet {
   owner: Owner;
-  readonly sender: Owner;
+  sender: Owner;
   readonly parts: readonly WritePart[];
   next: number;
   arrived: () => void;
@@ -37,34 +37,41 @@ export class Network {
     return this.#packets.size > 0;
   }
 
-  /** Resolves when every part is applied. */
-  send(sender: Owner, write: DocumentWrite, parts: readonly WritePart[]): Promise<void> {
-    return new Promise((arrived) => {
-      const owner = { name: `packet of ${sender.name} (${write.head.version}/${write.head.generation})` };
-      const packet: Packet = { owner, sender, parts, next: 0, arrived };
-      this.#packets.add(packet);
-      void this.#carry(packet, 0).catch(this.#onFailure);
-    });
+  /** `arrived` resolves when every part is applied; `giveUp` stops waiting for that. */
+  send(
+    sender: Owner,
+    write: DocumentWrite,
+    parts: readonly WritePart[],
+  ): { readonly arrived: Promise<void>; giveUp(): void } {
+    const owner = { name: `packet of ${sender.name} (${write.head.version}/${write.head.generation})` };
+    const packet: Packet = { owner, sender, parts, next: 0, arrived: () => undefined };
+    this.#packets.add(packet);
+    const arrived = new Promise<void>((resolve) => (packet.arrived = resolve));
+    void this.#carry(packet, 0).catch(this.#onFailure);
+    return { arrived, giveUp: () => this.#abandon(packet) };
   }
 
-  /** The sender gave up waiting, or is dead: nothing, all, some of it arrives, or all of it later. */
-  abandon(sender: Owner, onlyTheLast = false): void {
-    const packets = [...this.#packets].filter((packet) => packet.sender === sender);
-    for (const packet of onlyTheLast ? packets.slice(-1) : packets) {
-      this.#scheduler.kill(packet.owner);
-      this.#packets.delete(packet);
-      packet.arrived = () => undefined;
-      const left = packet.parts.length - packet.next;
-      const fate = this.#random.int(4);
-      if (fate === 1) this.#apply(packet, left);
-      if (fate === 2) this.#apply(packet, this.#random.int(left + 1));
-      if (fate === 3) {
-        this.orphansUntil = this.#scheduler.now + PACKET_DELAY_MAX;
-        packet.owner = { name: `orphaned ${packet.owner.name}` };
-        this.#packets.add(packet);
-        void this.#carry(packet, this.#random.int(PACKET_DELAY_MAX)).catch(this.#onFailure);
-      }
-    }
+  /** The sender is dead. */
+  abandonAllOf(sender: Owner): void {
+    for (const packet of [...this.#packets]) if (packet.sender === sender) this.#abandon(packet);
+  }
+
+  /** Nobody waits for it any more: nothing, all, some of it arrives, or all of it later. */
+  #abandon(packet: Packet): void {
+    if (!this.#packets.delete(packet)) return;
+    this.#scheduler.kill(packet.owner);
+    packet.arrived = () => undefined;
+    const left = packet.parts.length - packet.next;
+    const fate = this.#random.int(4);
+    if (fate === 1) this.#apply(packet, left);
+    if (fate === 2) this.#apply(packet, this.#random.int(left + 1));
+    if (fate < 3) return;
+    const delay = this.#random.int(PACKET_DELAY_MAX);
+    this.orphansUntil = this.#scheduler.now + PACKET_DELAY_MAX;
+    packet.owner = { name: `orphaned ${packet.owner.name}` };
+    packet.sender = packet.owner;
+    this.#packets.add(packet);
+    void this.#carry(packet, delay).catch(this.#onFailure);
   }
 
   async #carry(packet: Packet, delay: number): Promise<void> {

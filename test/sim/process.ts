@@ -97,7 +97,7 @@ export class Process implements ProcessHandle {
   kill(): void {
     this.#alive = false;
     this.#around.scheduler.kill(this);
-    this.#around.network.abandon(this);
+    this.#around.network.abandonAllOf(this);
   }
 
   async #run(settings: Settings): Promise<void> {
@@ -154,13 +154,13 @@ export class Process implements ProcessHandle {
       apply: async (write) => {
         onWrite(write);
         await step('send a write');
-        const arrived = network.send(this, write, truth.watch(write, parts(write)));
+        const sent = network.send(this, write, truth.watch(write, parts(write)));
         if (faults.writeTimesOut()) {
           await scheduler.gate(this, 'time out');
-          network.abandon(this, true);
+          sent.giveUp();
           throw away('INDEX_TIMED_OUT');
         }
-        await arrived;
+        await sent.arrived;
         await scheduler.gate(this, 'write answered');
       },
     };
