@@ -67,16 +67,32 @@ function rawBatches(texts: readonly string[], tokenizer: WordPieceTokenizer, max
   });
 }
 
-async function perSecond(count: number, work: () => Promise<unknown>): Promise<number> {
-  const started = performance.now();
+interface Cost {
+  readonly perSecond: number;
+  /** Of all threads; hardly moved by what else the machine does, unlike the rate. */
+  readonly cpuMsPerText: number;
+}
+
+async function costOf(count: number, work: () => Promise<unknown>): Promise<Cost> {
+  const startedMs = performance.now();
+  const before = process.cpuUsage();
   await work();
-  return (count * 1000) / (performance.now() - started);
+  const used = process.cpuUsage(before);
+  return {
+    perSecond: (count * 1000) / (performance.now() - startedMs),
+    cpuMsPerText: (used.user + used.system) / 1000 / count,
+  };
 }
 
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
-async function measure(model: LocalModel, setting: Setting, texts: readonly string[], rounds: number): Promise<void> {
+async function measure(
+  model: LocalModel,
+  setting: Setting,
+  texts: readonly string[],
+  roundCount: number,
+): Promise<void> {
   const tokenizer = createWordPieceTokenizer(model.folder);
   await using raw = await openRaw(model, tokenizer, setting);
   await using embedder = await createTransformersEmbedder({ model, ...setting });
@@ -87,32 +103,35 @@ async function measure(model: LocalModel, setting: Setting, texts: readonly stri
   await runRaw();
   await runOurs();
 
-  const rates: { raw: number; ours: number }[] = [];
+  const rounds: { raw: Cost; ours: Cost }[] = [];
   const lags: { p99: number; max: number }[] = [];
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < roundCount; round++) {
     const batches = rawBatches(texts, tokenizer, setting.maxBatchTokens);
-    const rawRate = await perSecond(texts.length, () => raw.run(batches, { urgent: false, signal: never }));
+    const rawCost = await costOf(texts.length, () => raw.run(batches, { urgent: false, signal: never }));
     const lag = monitorEventLoopDelay({ resolution: 5 });
     lag.enable();
-    const ours = await perSecond(texts.length, runOurs);
+    const ours = await costOf(texts.length, runOurs);
     lag.disable();
     lags.push({ p99: lag.percentile(99) / 1e6, max: lag.max / 1e6 });
-    rates.push({ raw: rawRate, ours });
+    rounds.push({ raw: rawCost, ours });
   }
   const one = ['the invoice was returned within days'] as readonly string[] as readonly Redacted<string>[];
   const latencies: number[] = [];
-  for (let i = 0; i < 20; i++) latencies.push(1000 / (await perSecond(1, () => embedder.embed(one, 'query', never))));
+  for (let i = 0; i < 20; i++)
+    latencies.push(1000 / (await costOf(1, () => embedder.embed(one, 'query', never))).perSecond);
 
   const row = [
     `workers ${setting.workers}`,
     `intra-op ${setting.intraOpThreads}`,
     `batch tokens ${setting.maxBatchTokens}`,
-    `raw ${median(rates.map((rate) => rate.raw)).toFixed(1)}/s`,
-    `ours ${median(rates.map((rate) => rate.ours)).toFixed(1)}/s`,
-    `ratio ${median(rates.map((rate) => rate.ours / rate.raw)).toFixed(3)}`,
+    `raw ${median(rounds.map(({ raw }) => raw.perSecond)).toFixed(1)}/s`,
+    `ours ${median(rounds.map(({ ours }) => ours.perSecond)).toFixed(1)}/s`,
+    `ratio ${median(rounds.map(({ raw, ours }) => ours.perSecond / raw.perSecond)).toFixed(3)}`,
+    `CPU per text ${median(rounds.map(({ ours }) => ours.cpuMsPerText)).toFixed(1)} ms, raw ${median(rounds.map(({ raw }) => raw.cpuMsPerText)).toFixed(1)}`,
+    `CPU ratio ${median(rounds.map(({ raw, ours }) => raw.cpuMsPerText / ours.cpuMsPerText)).toFixed(3)}`,
     `loop p99 ${median(lags.map((lag) => lag.p99)).toFixed(0)} ms, max ${Math.max(...lags.map((lag) => lag.max)).toFixed(0)} ms`,
     `one short text ${median(latencies).toFixed(1)} ms`,
-    `RSS ${(process.memoryUsage().rss / 1e6).toFixed(0)} MB (both)`,
+    `RSS ${(process.memoryUsage().rss / 1e6).toFixed(0)} MB with both`,
   ];
   console.log(row.join(' | '));
 }
