@@ -28,16 +28,6 @@ export const integer = (description: string, bounds: Bounds = {}) =>
     whole(bounds).meta({ description, type: ['integer', 'string'], pattern: orReference(String.raw`^\d+$`) }),
   );
 
-export const number = (description: string, { min = 0, max = Number.MAX_VALUE }: Bounds = {}) =>
-  z.preprocess(
-    numberFromText,
-    z
-      .number()
-      .min(min)
-      .max(max)
-      .meta({ description, type: ['number', 'string'], pattern: orReference(String.raw`^\d+(\.\d+)?$`) }),
-  );
-
 export const flag = (description: string) =>
   z.preprocess(
     booleanFromText,

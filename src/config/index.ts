@@ -10,4 +10,4 @@ export { replicationNames } from './schema-sources.ts';
 export type { TableConfig } from './schema-tables.ts';
 export { type ConfigInputs, findConfigFile, type LoadedConfig, loadConfig, type Origin } from './load.ts';
 export { maskSecrets, secretValues } from './secrets.ts';
-export { qualifiedTable, toTableMapping, toTableMappings } from './table-mapping.ts';
+export { qualifiedTable, toFilesMapping, toTableMapping, toTableMappings } from './table-mapping.ts';

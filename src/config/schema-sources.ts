@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { bytes, duration, flag, integer, listOf, section, text } from './fields.ts';
-import { tableSchema, tenantRule, textFormat } from './schema-tables.ts';
+import { bytes, duration, integer, listOf, section, text } from './fields.ts';
+import { tableSchema, textFormat } from './schema-tables.ts';
 
 const tables = z
   .record(
@@ -26,10 +26,10 @@ const identifier = (description: string) =>
 const replication = {
   slot: identifier('Name of the replication slot. Default: `freshet_` and the source’s name.').exactOptional(),
   publication: identifier('Name of the publication. Default: `freshet_` and the source’s name.').exactOptional(),
-  managePublication: flag(
-    'Create the publication and keep its table list in step with `tables`. With `false` it must exist with all of them.',
-  ).default(true),
-  snapshotChunkRows: integer('Rows read by one SELECT of the first copy.', { min: 1, max: 100_000 }).default(500),
+  snapshotChunkBytes: bytes('Size of one chunk of the first copy; two are in memory at a time.', {
+    min: 65_536,
+    max: 1e9,
+  }).default(8e6),
   retainedWalWarning: bytes('Warn when the slot holds back more WAL than this on the server.', { min: 1 }).default(1e9),
   tables,
 } as const;
@@ -50,7 +50,10 @@ export const embeddedPostgresSource = section(
   'A PostgreSQL server that Freshet starts itself, below `dataDir`. The demo uses it.',
   {
     type: z.literal('embedded-postgres'),
-    port: integer('Port of the embedded server; 0 picks a free one.', { max: 65_535 }).default(0),
+    port: integer('Preferred port on 127.0.0.1; another is taken when it is not free.', {
+      min: 1,
+      max: 65_535,
+    }).default(54_329),
     ...replication,
   },
 );
@@ -63,24 +66,23 @@ export const filesSource = section(
     include: listOf('Globs of the files to index.').default([
       '**/*.md',
       '**/*.markdown',
+      '**/*.mdx',
       '**/*.html',
       '**/*.htm',
+      '**/*.xhtml',
       '**/*.txt',
+      '**/*.text',
     ]),
-    exclude: listOf('Globs of files and folders to leave out.').default(['**/node_modules/**', '**/.git/**']),
+    exclude: listOf('Globs of files and folders to leave out. Hidden ones and `node_modules` always are.').default([]),
     format: textFormat
       .exactOptional()
       .meta({ description: 'The format of every file. Default: by the file’s extension.' }),
     uri: text('Prefix of the address shown with a hit; the file’s path is appended.').default('file:'),
-    tenant: tenantRule.default({ value: 'default' }),
-    access: listOf('Who may see the files. Empty means everyone of the tenant.').default([]),
+    tenant: section('Every file belongs to this tenant.', { value: text('The tenant.') }).default({ value: 'default' }),
     maxFileBytes: bytes('Larger files are reported and left out.', { min: 1 }).default(16e6),
     settle: duration('A file is read once it has not changed for this long.', { max: 60_000 }).default(50),
   },
-).refine((source) => 'value' in source.tenant, {
-  path: ['tenant'],
-  message: 'must be `{ value: … }`: a file has no columns.',
-});
+);
 
 export const sourceSchema = z.discriminatedUnion('type', [postgresSource, embeddedPostgresSource, filesSource]);
 

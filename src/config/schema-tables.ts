@@ -125,17 +125,9 @@ export const tableSchema = section('How rows of one table become documents.', {
   use(table.title, 'title');
   use(table.uri, 'uri');
   use(Array.isArray(table.metadata) ? table.metadata : Object.values(table.metadata), 'metadata');
-  const verbatim = new Map<string, string>();
-  if ('column' in table.tenant) verbatim.set(table.tenant.column, 'tenant');
-  if (table.access !== undefined) verbatim.set(table.access.column, 'access');
-  if (typeof table.format === 'object') verbatim.set(table.format.column, 'format');
   for (const [column, policy] of Object.entries(table.columns)) {
-    const exact = verbatim.get(column);
     const where = used.get(column);
-    if (exact !== undefined && policy !== 'scan') {
-      const message = `is "${policy}", but "${exact}" needs the column's own value. Remove one of the two.`;
-      context.addIssue({ code: 'custom', path: ['columns', column], message });
-    } else if (where !== undefined && policy === 'drop') {
+    if (where !== undefined && policy === 'drop') {
       const message = `is "drop", but "${where}" uses the column. Take it out of "${where}", or use "mask" or "hash".`;
       context.addIssue({ code: 'custom', path: ['columns', column], message });
     }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { bytes, duration, flag, integer, listOf, number, secret, section, text } from './fields.ts';
+import { bytes, duration, flag, integer, listOf, secret, section, text } from './fields.ts';
 import { sourceSchema } from './schema-sources.ts';
 
 // One schema is the configuration: its types, its checks, its documentation and the JSON schema for editors all come from here.
@@ -63,6 +63,7 @@ const redaction = section('Personal data and secrets are replaced before a text 
     ip: flag('IPv4 and IPv6 addresses.').default(true),
     jwt: flag('JSON web tokens.').default(true),
     apiKey: flag('API keys with known prefixes.').default(true),
+    privateKey: flag('Private keys in PEM form.').default(true),
   }).prefault({}),
   key: secret('Key of the hashes. Default: made on the first start and kept in `dataDir`.').min(16).exactOptional(),
 });
@@ -79,22 +80,17 @@ const limits = section('Bounds on what is in memory at a time.', {
   uncommittedSpan: integer('Changes between the oldest unfinished one and the newest read, per partition.', {
     min: 1,
   }).default(20_000),
-  documentBytes: bytes('Longer documents become dead letters.', { min: 1_024 }).default(32e6),
+  maxTextLength: integer('Longer documents (in UTF-16 units) become dead letters.', {
+    min: 1_024,
+    max: 500_000_000,
+  }).default(20_000_000),
   headCacheEntries: integer('Heads of hot documents kept in memory.').default(20_000),
   headCacheAge: duration('A cached head is read again once older than this.', { min: 100 }).default(30_000),
   writeDeadline: duration('A write not begun within this is decided again.', { min: 1_000 }).default(30_000),
 });
 
-const retry = section('How failures that may pass are tried again, with full jitter.', {
-  firstDelay: duration('Before the second attempt.', { min: 1 }).default(100),
-  maxDelay: duration('Longest wait between attempts.', { min: 1 }).default(15_000),
-  maxAttempts: integer('A record that keeps failing while others succeed becomes a dead letter after this many.', {
-    min: 1,
-  }).default(8),
-});
-
 const sweep = section('Removal of tombstones that no reader needs any more.', {
-  interval: duration('Between two sweeps; 0 switches them off.').default(600_000),
+  interval: duration('Between two sweeps.', { min: 1_000 }).default(600_000),
   horizon: duration(
     'Tombstones younger than this stay. At least twice `limits.headCacheAge` + `limits.writeDeadline`.',
     {
@@ -121,13 +117,6 @@ const log = section('Log lines on standard error.', {
     .meta({ description: '`auto` is `pretty` on a terminal and `json` elsewhere.' }),
 });
 
-const search = section('Defaults of a search.', {
-  recencyWeight: number('Bonus of a brand-new document on the fused score; 0 ranks by relevance only.', {
-    max: 1,
-  }).default(0),
-  recencyHalfLife: duration('After this long the bonus has halved.', { min: 1_000 }).default(7 * 86_400_000),
-});
-
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/;
 export const isLoopback = (host: string): boolean => LOOPBACK.test(host);
 
@@ -147,9 +136,7 @@ export const configSchema = section('Configuration of Freshet.', {
     .meta({
       description: 'Where documents come from, by a name of your choice. The name is part of every document id.',
     }),
-  search: search.prefault({}),
   limits: limits.prefault({}),
-  retry: retry.prefault({}),
   sweep: sweep.prefault({}),
   shutdown: shutdown.prefault({}),
   log: log.prefault({}),
@@ -169,9 +156,6 @@ export const configSchema = section('Configuration of Freshet.', {
       message:
         'must be at least twice "limits.headCacheAge" + "limits.writeDeadline", or a late write could return to life.',
     });
-  }
-  if (config.retry.maxDelay < config.retry.firstDelay) {
-    context.addIssue({ code: 'custom', path: ['retry', 'maxDelay'], message: 'must not be below "retry.firstDelay".' });
   }
   if (config.shutdown.deadline < config.shutdown.drain) {
     context.addIssue({

@@ -1,6 +1,7 @@
 import { tableId, tenantId } from '../domain/ids.ts';
 import type { TableMapping } from '../domain/mapping.ts';
 import type { MetadataCondition, MetadataFilter } from '../domain/search.ts';
+import type { FilesSourceConfig } from './schema-sources.ts';
 import type { RowFilter, TableConfig } from './schema-tables.ts';
 import { templateOfColumns } from './template.ts';
 
@@ -22,6 +23,20 @@ export function toTableMapping(source: string, name: string, table: TableConfig)
     format,
     columns,
     ...(filter === undefined ? {} : { filter: toFilter(filter) }),
+  };
+}
+
+/** The one table of a files source, `<source>.files`: its columns are path, title, text, format, modifiedAt and uri. */
+export function toFilesMapping(source: string, config: FilesSourceConfig): TableMapping {
+  return {
+    table: tableId(`${source}.files`),
+    text: '{text}',
+    title: '{title}',
+    uri: '{uri}',
+    tenant: { value: tenantId(config.tenant.value) },
+    metadata: { path: 'path', modifiedAt: 'modifiedAt' },
+    format: { column: 'format' },
+    columns: {},
   };
 }
 

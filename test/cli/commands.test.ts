@@ -153,10 +153,27 @@ describe('freshet search', () => {
       '-w',
       'pages>=10',
     ];
-    await run([...argv, '--token', '0/16B', '--wait', '5s', '--mode', 'dense', '--per-document', '1', '--table', 't'], {
-      cwd,
-      services,
-    });
+    await run(
+      [
+        ...argv,
+        '--token',
+        '0/16B',
+        '--wait',
+        '5s',
+        '--mode',
+        'dense',
+        '--per-document',
+        '1',
+        '--recency',
+        '7d',
+        '--table',
+        't',
+      ],
+      {
+        cwd,
+        services,
+      },
+    );
     expect(services.calls[0]).toEqual({
       query: 'x',
       limit: 3,
@@ -165,6 +182,7 @@ describe('freshet search', () => {
       principals: ['a', 'b'],
       tables: ['t'],
       perDocument: 1,
+      recency: { halfLifeMs: 604_800_000, weight: 0.01 },
       filter: {
         and: [
           { key: 'lang', op: 'eq', value: 'en' },
@@ -317,7 +335,7 @@ describe('freshet rebuild, replay and dlq', () => {
 
   it('dlq list shows coordinates and codes', async () => {
     const { stdout } = await run(['dlq', 'list'], { cwd });
-    expect(stdout).toMatch(/^42 +5\.0 s ago +app\.public\.articles +chunk +DOCUMENT_TOO_LONG +3$/m);
+    expect(stdout).toMatch(/^42 +5\.0 s ago +app\.public\.articles +chunk +DOCUMENT_TOO_LARGE +3$/m);
     const json = JSON.parse((await run(['dlq', 'list', '--json'], { cwd })).stdout) as unknown;
     expect(json).toMatchObject({
       data: [{ id: '42', position: { offset: '9007199254740993' } }],
@@ -329,7 +347,7 @@ describe('freshet rebuild, replay and dlq', () => {
 
   it('dlq show names what failed, and never a key', async () => {
     const { stdout } = await run(['dlq', 'show', '42'], { cwd });
-    expect(stdout).toContain('chunk: DOCUMENT_TOO_LONG');
+    expect(stdout).toContain('chunk: DOCUMENT_TOO_LARGE');
     expect(stdout).toContain(letter.message);
     const missing = await run(['dlq', 'show', '43'], { cwd });
     expect(missing.exitCode).toBe(1);

@@ -74,8 +74,8 @@ export const letter: StoredDeadLetter = {
   sourcePosition: undefined,
   committedAt: NOW - 60_000,
   stage: 'chunk',
-  code: 'DOCUMENT_TOO_LONG',
-  message: 'The document is longer than limits.documentBytes.',
+  code: 'DOCUMENT_TOO_LARGE',
+  message: 'The document is longer than limits.maxTextLength.',
   attempts: 3,
   failedAt: NOW - 5_000,
 };

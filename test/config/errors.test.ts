@@ -161,12 +161,6 @@ const cases: readonly Case[] = [
     says: /is "drop", but "text" uses the column/,
   },
   {
-    name: 'a hashed tenant',
-    yaml: table('{ text: "{b}", tenant: { column: org }, columns: { org: hash } }'),
-    path: `${articles}.columns.org`,
-    says: /is "hash", but "tenant" needs the column/,
-  },
-  {
     name: 'an unknown operator deep in a filter',
     yaml: table('{ text: "{b}", filter: { and: [{ or: [{ column: a, op: equals, value: 1 }] }] } }'),
     path: `${articles}.filter.and[0].or[0].op`,

@@ -43,17 +43,7 @@ describe('freshet.example.yaml', () => {
 
   it('shows every key there is, some as comments', () => {
     const example: unknown = parse(text);
-    const places = [
-      [],
-      ['server'],
-      ['embedder'],
-      ['chunker'],
-      ['redaction'],
-      ['index'],
-      ['search'],
-      ['limits'],
-      ['retry'],
-    ];
+    const places = [[], ['server'], ['embedder'], ['chunker'], ['redaction'], ['index'], ['limits']];
     const more = [
       ['sweep'],
       ['shutdown'],
@@ -72,17 +62,7 @@ describe('freshet.example.yaml', () => {
   it('shows the defaults it claims to show', () => {
     const defaults = loadConfig({ cwd: '/x', env: {}, readFile: () => undefined }).config;
     const { config } = loadConfig({ cwd: '/x', env, readFile: () => text });
-    for (const section of [
-      'embedder',
-      'chunker',
-      'index',
-      'search',
-      'limits',
-      'retry',
-      'sweep',
-      'shutdown',
-      'log',
-    ] as const) {
+    for (const section of ['embedder', 'chunker', 'index', 'limits', 'sweep', 'shutdown', 'log'] as const) {
       expect(config[section], section).toEqual(defaults[section]);
     }
   });

@@ -44,7 +44,6 @@ describe('Configuration', () => {
     ['FRESHET_SERVER__BODY_LIMIT', '5MB', (c: ReturnType<typeof load>) => c.config.server.bodyLimit, 5_000_000],
     ['FRESHET_SWEEP__INTERVAL', '2h', (c: ReturnType<typeof load>) => c.config.sweep.interval, 7_200_000],
     ['FRESHET_EMBEDDER__ALLOW_HUB', 'false', (c: ReturnType<typeof load>) => c.config.embedder.allowHub, false],
-    ['FRESHET_SEARCH__RECENCY_WEIGHT', '0.25', (c: ReturnType<typeof load>) => c.config.search.recencyWeight, 0.25],
   ])('%s=%s overrides the setting', (variable, value, pick, expected) => {
     expect(pick(load('', { [variable]: value }))).toBe(expected);
   });

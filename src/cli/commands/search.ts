@@ -11,6 +11,9 @@ import { formatAge, formatMs, oneLine, plural } from '../format.ts';
 import type { Screen } from '../screen.ts';
 import { snippet } from '../snippet.ts';
 
+/** The HTTP API's default. */
+const RECENCY_WEIGHT = 0.01;
+
 interface SearchOptions extends GlobalOptions {
   readonly limit: number;
   readonly tenant?: string;
@@ -19,6 +22,7 @@ interface SearchOptions extends GlobalOptions {
   readonly where?: readonly string[];
   readonly mode: SearchRequest['mode'];
   readonly perDocument?: number;
+  readonly recency?: number;
   readonly token?: string;
   readonly wait: number;
 }
@@ -49,7 +53,7 @@ export function parseCondition(text: string): MetadataCondition {
   return { key, op, value: typeof value === 'boolean' ? raw : value };
 }
 
-function toRequest(query: string, options: SearchOptions, recency: SearchRequest['recency']): SearchRequest {
+function toRequest(query: string, options: SearchOptions): SearchRequest {
   const conditions = (options.where ?? []).map(parseCondition);
   const [only] = conditions;
   return {
@@ -61,7 +65,7 @@ function toRequest(query: string, options: SearchOptions, recency: SearchRequest
     ...(options.table === undefined ? {} : { tables: options.table }),
     ...(only === undefined ? {} : { filter: conditions.length === 1 ? only : { and: conditions } }),
     ...(options.perDocument === undefined ? {} : { perDocument: options.perDocument }),
-    ...(recency === undefined ? {} : { recency }),
+    ...(options.recency === undefined ? {} : { recency: { halfLifeMs: options.recency, weight: RECENCY_WEIGHT } }),
     ...(options.token === undefined
       ? {}
       : { consistency: { mode: 'at_least' as const, token: options.token, waitMs: options.wait } }),
@@ -77,11 +81,9 @@ async function search(context: Context<SearchOptions>, words: readonly string[])
       'fatal',
       'The query is empty. Write what to look for, e.g. freshet search "returns".',
     );
-  const { recencyWeight, recencyHalfLife } = context.load().config.search;
-  const recency = recencyWeight > 0 ? { weight: recencyWeight, halfLifeMs: recencyHalfLife } : undefined;
   return context.withServices(async (services) => {
     const began = deps.now();
-    const answer = await services.search.search(toRequest(query, options, recency), deps.signal);
+    const answer = await services.search.search(toRequest(query, options), deps.signal);
     const tookMs = deps.now() - began;
     if (context.json) screen.printJson(toSearchAnswer(answer, undefined));
     else printAnswer(answer, tookMs, deps.now(), screen);
@@ -137,6 +139,7 @@ export const registerSearch: Register = (program, deps, outcome) => {
     .option('-w, --where <condition>', 'metadata condition such as lang=en or pages>=10; may be repeated', collect)
     .addOption(new Option('--mode <mode>', 'how to search').choices(['hybrid', 'dense', 'lexical']).default('hybrid'))
     .option('--per-document <count>', 'at most this many results of one document', wholeNumber(1, 100))
+    .option('--recency <half-life>', 'prefer recent documents: the bonus halves in this time, e.g. 7d', durationMs)
     .option('--token <token>', 'wait for this write: a token of the API, or a PostgreSQL LSN')
     .addOption(
       new Option('--wait <duration>', 'how long to wait for --token').argParser(durationMs).default(2_000, '2s'),
