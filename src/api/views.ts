@@ -91,7 +91,7 @@ export function freshnessView(report: FreshnessReport) {
       p99: commitToVisible.p99 ?? null,
     },
     deadLetters: report.deadLetters,
-    embedder: { ...report.embedder },
+    embedder: { ...report.embedder, name: report.embedder.name ?? null },
     index: { documents: index.documents, chunks: index.chunks, bytesOnDisk: index.bytesOnDisk ?? null },
   };
 }

@@ -147,7 +147,13 @@ export interface FreshnessReport {
     readonly p99: number | undefined;
   };
   readonly deadLetters: number;
-  readonly embedder: { readonly fingerprint: string; readonly lexicalOnly: boolean; readonly down: boolean };
+  readonly embedder: {
+    readonly fingerprint: string;
+    /** The model as people know it, e.g. `all-MiniLM-L6-v2`. */
+    readonly name?: string;
+    readonly lexicalOnly: boolean;
+    readonly down: boolean;
+  };
   readonly index: { readonly documents: number; readonly chunks: number; readonly bytesOnDisk: number | undefined };
 }
 

@@ -14,6 +14,7 @@ describe('freshness and health', () => {
       lagMs: 50,
       sources: [{ source: 'app', snapshots: [{ rowsTotal: null }], gauges: { retained_wal_bytes: 1024 } }],
       commitToVisible: { count: 3, p50: 12, p95: 20, p99: null },
+      embedder: { fingerprint: 'all-MiniLM-L6-v2', name: null, lexicalOnly: false, down: false },
       index: { documents: 60, chunks: 240, bytesOnDisk: 4096 },
     });
   });

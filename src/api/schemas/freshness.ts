@@ -43,7 +43,12 @@ export const freshnessOut = z
       })
       .describe('Milliseconds, over the recent streamed changes.'),
     deadLetters: z.int(),
-    embedder: z.object({ fingerprint: z.string(), lexicalOnly: z.boolean(), down: z.boolean() }),
+    embedder: z.object({
+      fingerprint: z.string(),
+      name: z.string().nullable(),
+      lexicalOnly: z.boolean(),
+      down: z.boolean(),
+    }),
     index: z.object({ documents: z.int(), chunks: z.int(), bytesOnDisk: z.number().nullable() }),
   })
   .meta({ id: 'Freshness' });
