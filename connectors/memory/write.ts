@@ -78,6 +78,8 @@ function tombstoneChunks(store: MemoryStore, head: Head, may: Permission): void 
       ...stored,
       version: head.version,
       generation: head.generation,
+      // Whose mark the version belongs to: a snapshot's chunk may be tombstoned by the stream.
+      partition: head.partition,
       indexedAt: head.indexedAt,
       deleted: true,
     });

@@ -109,6 +109,10 @@ export class PostgresLog implements SimLog {
     });
   }
 
+  get epoch(): number {
+    return this.#epoch.number;
+  }
+
   // What a reader needs of the server.
   get scheduler(): Scheduler {
     return this.#scheduler;

@@ -2,7 +2,7 @@ import { createMemoryDeadLetters } from '../../connectors/memory/dead-letters.ts
 import { createMemoryIndex } from '../../connectors/memory/memory-index.ts';
 import type { Judge } from '../../connectors/memory/read.ts';
 import { createMemoryStore } from '../../connectors/memory/store.ts';
-import { compareStamps, type Version } from '../../src/domain/version.ts';
+import { compareStamps, snapshotVersion, type Version } from '../../src/domain/version.ts';
 import type { PartitionId } from '../../src/domain/ids.ts';
 import type { DocumentWrite, SweepLimits } from '../../src/ports/index-store.ts';
 import { Faults } from './faults.ts';
@@ -302,6 +302,12 @@ class Simulation {
     for (const process of this.#processes) {
       if (process.fenced) continue;
       for (const [partition, version] of process.committedVersions()) this.#committed.set(partition, version);
+    }
+    if (!(this.#log instanceof PostgresLog) || !this.#log.snapshotsFinished) return;
+    // Once an epoch's snapshots are in, nothing of an older epoch is still to come.
+    const lowest = snapshotVersion(this.#log.epoch);
+    for (const partition of this.#log.partitions) {
+      if ((this.#committed.get(partition) ?? -1) < lowest) this.#committed.set(partition, lowest);
     }
   }
 
