@@ -1,8 +1,14 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
 /** Name of the demo's source: part of every document id. */
 export const DEMO_SOURCE = 'handbook';
 export const DEMO_TABLE = 'public.articles';
 
-/** What `freshet start` runs without a configuration file; a person's own flags and FRESHET_… variables lie above it. */
+/** The handbook's articles, in the package beside the code, whether that runs from source or built. */
+export const HANDBOOK_FOLDER = findUp(import.meta.dirname, 'demo/handbook');
+
+/** The demo's settings, as a layer below flags and environment. It must come up on every machine: without a model it searches words. */
 export const DEMO_DEFAULTS = {
   embedder: { fallback: 'hashing' },
   sources: {
@@ -22,3 +28,10 @@ export const DEMO_DEFAULTS = {
     },
   },
 } as const;
+
+function findUp(from: string, name: string): string {
+  for (let folder = from; ; folder = dirname(folder)) {
+    const candidate = join(folder, name);
+    if (existsSync(candidate) || dirname(folder) === folder) return candidate;
+  }
+}

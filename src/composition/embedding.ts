@@ -56,7 +56,7 @@ function hashing(): Embedding {
 }
 
 /** The user's cache folder (XDG Base Directory Specification), outside any checkout. */
-function defaultCacheDir(env: Readonly<Record<string, string | undefined>>): string {
+export function defaultCacheDir(env: Readonly<Record<string, string | undefined>>): string {
   const base = env.FRESHET_CACHE_DIR || (env.XDG_CACHE_HOME ? join(env.XDG_CACHE_HOME, 'freshet') : undefined);
   return base ?? join(homedir(), '.cache', 'freshet');
 }

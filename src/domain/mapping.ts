@@ -26,6 +26,9 @@ export interface TableMapping {
   readonly access?: { readonly column: string };
   /** Metadata field → column. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** A column holding a JSON object: its members become metadata too. */
+  readonly metadataFrom?: string;
+  /** One format for all, or a column naming it (NULL is plain). */
   readonly format: TextFormat | { readonly column: string };
   readonly columns: Readonly<Record<string, ColumnPolicy>>;
   /** Rows that do not pass are deleted from the index. Keys are column names. */

@@ -23,6 +23,7 @@ export function mappingColumns(mapping: TableMapping): readonly string[] {
     ...templateColumns(mapping.title ?? ''),
     ...templateColumns(mapping.uri ?? ''),
     ...Object.values(mapping.metadata),
+    ...(mapping.metadataFrom === undefined ? [] : [mapping.metadataFrom]),
     ...('column' in mapping.tenant ? [mapping.tenant.column] : []),
     ...(mapping.access === undefined ? [] : [mapping.access.column]),
     ...(typeof mapping.format === 'object' ? [mapping.format.column] : []),

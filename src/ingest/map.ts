@@ -72,7 +72,10 @@ function mapRow(
       access: mapping.access === undefined ? [] : valueAccess(value(mapping.access.column)),
       title: mapping.title === undefined ? '' : render(mapping.title).trim(),
       uri: mapping.uri === undefined ? '' : render(mapping.uri).trim(),
-      metadata: metadataOf(mapping.metadata, safe),
+      metadata: {
+        ...(mapping.metadataFrom === undefined ? {} : membersOf(safe(mapping.metadataFrom))),
+        ...metadataOf(mapping.metadata, safe),
+      },
     },
     text,
     format,
@@ -98,7 +101,7 @@ function tenantOf(value: ColumnValue, mapping: TableMapping): ReturnType<typeof 
 
 function formatOf(mapping: TableMapping, value: (column: string) => ColumnValue): TextFormat {
   if (typeof mapping.format === 'string') return mapping.format;
-  const name = valueText(value(mapping.format.column));
+  const name = valueText(value(mapping.format.column)) || 'plain';
   if (name === 'markdown' || name === 'html' || name === 'plain') return name;
   throw new FreshetError(
     'FORMAT_UNKNOWN',
@@ -115,4 +118,13 @@ function metadataOf(fields: Readonly<Record<string, string>>, value: (column: st
     if (found !== undefined) metadata[field] = typeof found === 'string' ? cleanText(found) : found;
   }
   return metadata;
+}
+
+function membersOf(value: ColumnValue): Metadata {
+  if (value === null || typeof value !== 'object' || Array.isArray(value) || value instanceof Uint8Array) return {};
+  const members = value as Readonly<Record<string, ColumnValue>>;
+  return metadataOf(
+    Object.fromEntries(Object.keys(members).map((name) => [name, name])),
+    (name) => members[name] ?? null,
+  );
 }

@@ -1,8 +1,8 @@
 /** Undoes what was opened, last first, each step once, whatever the others do. */
 export class Cleanup {
-  readonly #steps: { readonly what: string; readonly undo: () => void | Promise<void> }[] = [];
+  readonly #steps: { readonly what: string; readonly undo: () => void | PromiseLike<void> }[] = [];
 
-  add(what: string, undo: () => void | Promise<void>): void {
+  add(what: string, undo: () => void | PromiseLike<void>): void {
     this.#steps.push({ what, undo });
   }
 

@@ -13,6 +13,7 @@ export function createFreshnessService(deps: {
   readonly sources: () => readonly LiveSource[];
   readonly embedQueue: EmbedQueue;
   readonly lexicalOnly: boolean;
+  readonly modelName: string;
   readonly deadLetters: DeadLetters;
   readonly feed: ChangeFeed;
   readonly clock: Clock;
@@ -45,7 +46,12 @@ export function createFreshnessService(deps: {
         sources: states,
         commitToVisible: feed.commitToVisible(),
         deadLetters: await deadLetters.count(),
-        embedder: { fingerprint: embedQueue.fingerprint, lexicalOnly: deps.lexicalOnly, down: embedQueue.down },
+        embedder: {
+          fingerprint: embedQueue.fingerprint,
+          name: deps.modelName,
+          lexicalOnly: deps.lexicalOnly,
+          down: embedQueue.down,
+        },
         index: await index.stats(signal),
       };
     },

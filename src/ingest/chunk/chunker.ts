@@ -4,7 +4,7 @@ import { FreshetError } from '../../domain/errors.ts';
 import type { Chunker, Tokenizer } from '../../ports/chunker.ts';
 import { commonPath } from './headings.ts';
 import { markdownBlocks } from './markdown.ts';
-import { partition } from './partition.ts';
+import { partition, sizeCostsUpTo } from './partition.ts';
 import type { Group } from './partition.ts';
 import { plainBlocks } from './plain.ts';
 import { Refiner } from './refine.ts';
@@ -49,6 +49,7 @@ export function createChunker(options: ChunkerOptions): Chunker {
     );
   }
   const limits: Limits = { maxTokens, maxLength: maxTokens * unitsPerToken };
+  const sizeCosts = sizeCostsUpTo(maxTokens);
   return {
     fingerprint: canonicalJson({
       algorithm,
@@ -61,7 +62,9 @@ export function createChunker(options: ChunkerOptions): Chunker {
       const { text, format } = document;
       const blocks = format === 'plain' ? plainBlocks(text) : markdownBlocks(text);
       const atoms = new Refiner(text, tokenizer, limits).atoms(blocks);
-      return partition(text, atoms, limits).flatMap((group) => chunksOf(text, atoms, group, tokenizer, limits));
+      return partition(text, atoms, limits, sizeCosts).flatMap((group) =>
+        chunksOf(text, atoms, group, tokenizer, limits),
+      );
     },
   };
 }

