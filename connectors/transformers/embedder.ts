@@ -71,10 +71,7 @@ export async function createTransformersEmbedder(options: TransformersEmbedderOp
     );
   }
 
-  function packed(batch: readonly (readonly number[])[]): {
-    ids: Int32Array<ArrayBuffer>;
-    lengths: Int32Array<ArrayBuffer>;
-  } {
+  function packed(batch: readonly (readonly number[])[]): Batch {
     const lengths = Int32Array.from(batch, (ids) => ids.length + 2);
     const ids = new Int32Array(lengths.reduce((sum, length) => sum + length, 0));
     let at = 0;

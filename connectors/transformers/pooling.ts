@@ -25,6 +25,8 @@ export function meanPool(
 function normalised(vector: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
   let squares = 0;
   for (const value of vector) squares += value * value;
+  // A vector that is not a number would poison every search it takes part in.
+  if (!Number.isFinite(squares) || squares === 0) throw new Error('the model computed a vector without a direction');
   const scale = 1 / Math.sqrt(squares);
   for (let d = 0; d < vector.length; d++) vector[d] = (vector[d] as number) * scale;
   return vector;

@@ -45,6 +45,8 @@ interface Slot {
   state: 'down' | 'starting' | 'idle' | 'busy';
   worker: Worker | undefined;
   job: Job | undefined;
+  /** What the worker said before it ended. */
+  lastWords: string | undefined;
   failures: number;
   retryAtMs: number;
 }
@@ -73,6 +75,7 @@ export class WorkerPool implements AsyncDisposable {
       state: 'down',
       worker: undefined,
       job: undefined,
+      lastWords: undefined,
       failures: 0,
       retryAtMs: 0,
     }));
@@ -167,7 +170,7 @@ export class WorkerPool implements AsyncDisposable {
       });
       // 'error' is always followed by 'exit', which does the work.
       worker.on('error', (error) => {
-        this.#lastFailure = error.message;
+        slot.lastWords = error.message;
       });
       worker.on('exit', (code) => {
         this.#exited(slot, code);
@@ -183,7 +186,7 @@ export class WorkerPool implements AsyncDisposable {
         this.#release(slot);
         return;
       case 'failed-to-load':
-        this.#lastFailure = answer.message;
+        slot.lastWords = answer.message;
         // 'exit' follows and books the failure.
         void slot.worker?.terminate();
         return;
@@ -212,7 +215,8 @@ export class WorkerPool implements AsyncDisposable {
     slot.worker = undefined;
     slot.job = undefined;
     if (this.#disposed) return;
-    if (this.#lastFailure === '') this.#lastFailure = `it ended with code ${code}`;
+    this.#lastFailure = slot.lastWords ?? `it ended with code ${code}`;
+    slot.lastWords = undefined;
     if (wasStarting) {
       slot.failures++;
       slot.retryAtMs =
