@@ -43,6 +43,8 @@ export interface SqliteIndexOptions {
   readonly dimensions: number;
   /** Of the embedder whose vectors are inserted and searched with; chunks of another are found by their words only. */
   readonly embedderFingerprint: string;
+  /** The file never grows past this: writes then fail as on a full disk, until something is deleted. */
+  readonly bytesMax?: number;
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Called once per opening, when the index outgrows an exact scan. */
   readonly onLarge?: (message: string, chunks: number) => void;
@@ -56,7 +58,7 @@ export interface SqliteIndex extends Index, Checkpoints {}
  * `stale` INDEX_CHUNK_GONE.
  */
 export async function openSqliteIndex(options: SqliteIndexOptions): Promise<SqliteIndex> {
-  const db = openStore(options.path, INDEX_STORE);
+  const db = openStore(options.path, INDEX_STORE, options.bytesMax);
   try {
     const embedder = embedderNumber(db, options.embedderFingerprint, options.dimensions);
     const catalogue = new Catalogue(options.dimensions);

@@ -107,15 +107,18 @@ export const STATE_STORE: StoreKind = {
 /**
  * Opens a file, or makes it. Write-ahead log with FULL synchronisation: what a commit acknowledged survives a power cut.
  * Every page is checked where that is quick, and always after a crash; damage found later is the same error from whatever met it.
+ * @param bytesMax the file never grows past this (rounded up to a page): writing then fails as on a full disk.
  * Errors: `fatal` <CODE>_CORRUPT, <CODE>_NEWER, <CODE>_FOREIGN, <CODE>_NOT_WRITABLE.
  */
-export function openStore(path: string, kind: StoreKind): Database {
+export function openStore(path: string, kind: StoreKind, bytesMax?: number): Database {
   const unclean = sizeOf(`${path}-wal`) > 0;
   const db = new Database(path, kind.words);
   try {
+    assertOurs(db, kind);
     db.pragma('journal_mode = WAL');
     db.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY;');
-    assertOurs(db, kind);
+    if (bytesMax !== undefined)
+      db.pragma(`max_page_count = ${Math.ceil(bytesMax / (db.pragma('page_size') as number))}`);
     if (db.pragma('user_version') === 0) create(db, kind);
     if (unclean || sizeOf(path) <= ALWAYS_CHECKED_BYTES) assertWhole(db, kind);
     return db;

@@ -95,7 +95,9 @@ export function storageError(error: unknown, path: string, words: StorageWords):
   if (!(error instanceof Error)) return error;
   const { code, rawCode } = error as Error & { code?: unknown; rawCode?: unknown };
   if (typeof code !== 'string') return error;
-  const primary = typeof rawCode === 'number' ? rawCode & 0xff : code.startsWith('SQLITE_CANTOPEN') ? 14 : 0;
+  // A failed opening has no code of its own, only a message that ends in it.
+  const opening = /^ConnectionFailed\(.*: (\d+)"\)$/s.exec(error.message)?.[1];
+  const primary = (typeof rawCode === 'number' ? rawCode : Number(opening ?? 0)) & 0xff;
   const finding = FINDINGS.get(primary);
   const details = { path, sqlite: code };
   if (finding === undefined) {
