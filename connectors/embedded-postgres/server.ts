@@ -85,8 +85,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   wal_level: 'logical',
-  max_wal_senders: '8',
-  max_replication_slots: '8',
+  max_wal_senders: '10',
+  max_replication_slots: '10',
   max_connections: '50',
   // A slot nobody reads any more must not fill the disk; Freshet sees a lost slot and starts a new epoch.
   max_slot_wal_keep_size: '2GB',

@@ -105,7 +105,10 @@ export interface Reading {
   /** Resolves with the deliveries once the condition holds. */
   until(condition: (deliveries: readonly Delivery[]) => boolean, ms?: number): Promise<Delivery[]>;
   untilEvent(code: string, ms?: number): Promise<void>;
+  /** Ends like a process that is stopped or killed: slot and checkpoint stay. */
   stop(): Promise<void>;
+  /** Ends for good. */
+  end(): Promise<void>;
 }
 
 export interface ReadOptions {
@@ -156,6 +159,11 @@ export function startReading(
       failure = error;
     }
   })();
+  const stop = async (): Promise<void> => {
+    abort.abort();
+    await done;
+    await source[Symbol.asyncDispose]();
+  };
   const wait = async (condition: () => boolean, what: string, ms: number): Promise<void> => {
     const deadline = Date.now() + ms;
     while (!condition()) {
@@ -176,10 +184,19 @@ export function startReading(
     },
     untilEvent: (code, ms = 15_000) =>
       wait(() => events.some((event) => event.type === 'source' && event.code === code), `event ${code}`, ms),
-    async stop() {
-      abort.abort();
-      await done;
-      await source[Symbol.asyncDispose]();
+    stop,
+    async end() {
+      await stop();
+      const client = new pg.Client({ connectionString: cluster.connectionString });
+      await client.connect();
+      await client.query(`DROP PUBLICATION IF EXISTS ${settings.slot}_pub`);
+      for (let attempt = 0; attempt < 100; attempt += 1) {
+        const dropped = client.query(
+          `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '${settings.slot}'`,
+        );
+        if (await dropped.then(() => true).catch(() => new Promise((resolve) => setTimeout(resolve, 20, false)))) break;
+      }
+      await client.end();
     },
   };
 }
