@@ -175,9 +175,13 @@ function toReport(wire: z.output<typeof freshnessOut>): FreshnessReport {
       p99: or(commitToVisible.p99),
     },
     deadLetters: wire.deadLetters,
-    embedder: wire.embedder,
+    embedder: embedderOf(wire.embedder),
     index: { ...index, bytesOnDisk: or(index.bytesOnDisk) },
   };
+}
+
+function embedderOf({ name, ...embedder }: z.output<typeof freshnessOut>['embedder']): FreshnessReport['embedder'] {
+  return name === null ? embedder : { ...embedder, name };
 }
 
 /** The row's key stays on the other side: it can be personal data. */

@@ -6,8 +6,8 @@ export type {
   PostgresSourceConfig,
   SourceConfig,
 } from './schema-sources.ts';
-export { replicationNames } from './schema-sources.ts';
+export { qualifiedTable, replicationNames } from './schema-sources.ts';
 export type { TableConfig } from './schema-tables.ts';
 export { type ConfigInputs, findConfigFile, type LoadedConfig, loadConfig, type Origin } from './load.ts';
 export { maskSecrets, secretValues } from './secrets.ts';
-export { qualifiedTable, toFilesMapping, toTableMapping, toTableMappings } from './table-mapping.ts';
+export { toFilesMapping, toTableMapping, toTableMappings } from './table-mapping.ts';

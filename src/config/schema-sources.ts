@@ -2,6 +2,9 @@ import { z } from 'zod';
 import { bytes, duration, integer, listOf, section, text } from './fields.ts';
 import { tableSchema, textFormat } from './schema-tables.ts';
 
+/** `public` is PostgreSQL's default schema: `articles` is `public.articles`. */
+export const qualifiedTable = (name: string): string => (name.includes('.') ? name : `public.${name}`);
+
 const tables = z
   .record(
     z.string().regex(/^[^.\s]+(\.[^.\s]+)?$/, 'is a table name: `schema.table`, or `table` for the schema public.'),
@@ -11,6 +14,20 @@ const tables = z
     (value) => Object.keys(value).length > 0,
     'names no table. Add one, e.g. `public.articles: { text: "{body}" }`.',
   )
+  .superRefine((value, context) => {
+    const names = new Set<string>();
+    for (const name of Object.keys(value)) {
+      const qualified = qualifiedTable(name);
+      if (names.has(qualified)) {
+        context.addIssue({
+          code: 'custom',
+          path: [name],
+          message: `is the table ${qualified}, which stands here already. Keep one.`,
+        });
+      }
+      names.add(qualified);
+    }
+  })
   .meta({
     description:
       'The tables to index, by `schema.table` (`public` when the schema is left out). A partitioned table is named once.',

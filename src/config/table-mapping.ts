@@ -1,12 +1,9 @@
 import { tableId, tenantId } from '../domain/ids.ts';
 import type { TableMapping } from '../domain/mapping.ts';
 import type { MetadataCondition, MetadataFilter } from '../domain/search.ts';
-import type { FilesSourceConfig } from './schema-sources.ts';
+import { type FilesSourceConfig, qualifiedTable } from './schema-sources.ts';
 import type { RowFilter, TableConfig } from './schema-tables.ts';
 import { templateOfColumns } from './template.ts';
-
-/** `public` is PostgreSQL's default schema: `articles` is `public.articles`. */
-export const qualifiedTable = (name: string): string => (name.includes('.') ? name : `public.${name}`);
 
 /** One table of the configuration as the domain's mapping. Pure: equal settings give equal mappings, and so equal fingerprints. */
 export function toTableMapping(source: string, name: string, table: TableConfig): TableMapping {

@@ -239,6 +239,7 @@ describe('freshet status', () => {
     expect(exitCode).toBe(0);
     expect(stdout).toContain('61 documents, 1,204 chunks, 3.1 MB');
     expect(stdout).toContain('p50 38 ms  p95 91 ms  p99 – (last 20 changes)');
+    expect(stdout).toMatch(/^embedder +minilm$/m);
     expect(stdout).toContain('2 dead letters');
     expect(stdout).toMatch(/^app +connected +120 ms +300 ms ago +done$/m);
     expect(stdout).toContain('the server keeps 2.0 GB of WAL');

@@ -59,7 +59,7 @@ export const report: FreshnessReport = {
   ],
   commitToVisible: { count: 20, p50: 38, p95: 91, p99: undefined },
   deadLetters: 2,
-  embedder: { fingerprint: 'minilm', lexicalOnly: false, down: false },
+  embedder: { fingerprint: 'f1', name: 'minilm', lexicalOnly: false, down: false },
   index: { documents: 61, chunks: 1_204, bytesOnDisk: 3_100_000 },
 };
 

@@ -161,6 +161,12 @@ const cases: readonly Case[] = [
     says: /is "drop", but "text" uses the column/,
   },
   {
+    name: 'one table under two names',
+    yaml: `${table('{ text: "{b}" }')}      articles: { text: "{b}" }\n`,
+    path: 'sources.app.tables.articles',
+    says: /is the table public\.articles, which stands here already/,
+  },
+  {
     name: 'an unknown operator deep in a filter',
     yaml: table('{ text: "{b}", filter: { and: [{ or: [{ column: a, op: equals, value: 1 }] }] } }'),
     path: `${articles}.filter.and[0].or[0].op`,

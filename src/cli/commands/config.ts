@@ -26,7 +26,7 @@ async function check(context: Context<GlobalOptions>): Promise<number> {
   }
   screen.print(resolvedYaml(shown, loaded.originOf).trimEnd());
   const sources = plural(Object.keys(loaded.config.sources).length, 'source');
-  const file = loaded.file ?? 'no file: all defaults, and "freshet start" runs the demo';
+  const file = loaded.file ?? 'no file: this is what the demo runs with';
   screen.note(`${screen.err.green('valid')} ${file} ${screen.err.dim(`(${sources})`)}`);
   return EXIT.ok;
 }

@@ -32,7 +32,7 @@ function printReport(report: FreshnessReport, via: Via, screen: Screen): void {
   const line = (name: string, value: string): void => screen.print(`${out.dim(name.padEnd(13))} ${value}`);
   line('index', `${plural(index.documents, 'document')}, ${plural(index.chunks, 'chunk')}${size}`);
   const lexical = embedder.lexicalOnly ? out.yellow(' lexical only') : '';
-  line('embedder', `${embedder.fingerprint}${lexical}${embedder.down ? out.red(' down') : ''}`);
+  line('embedder', `${embedder.name ?? embedder.fingerprint}${lexical}${embedder.down ? out.red(' down') : ''}`);
   if (commitToVisible.count > 0)
     line('visible in', `${percentiles(commitToVisible)} (last ${plural(commitToVisible.count, 'change')})`);
   const letters = plural(report.deadLetters, 'dead letter');
