@@ -42,7 +42,7 @@ export async function call(method, path, { body, signal } = {}) {
 const SILENCE_MS_MAX = 40_000;
 const BACKOFF_MS_MAX = 5000;
 
-/** Follows the change stream for ever. `onState(true)` whenever it is connected anew: read what was missed. */
+/** Follows the change stream for as long as the server lets it. `onState(true)` whenever it is connected anew: read what was missed. */
 export async function follow({ onEvent, onState, onUnauthorized }) {
   let failures = 0;
   for (;;) {
@@ -55,6 +55,7 @@ export async function follow({ onEvent, onState, onUnauthorized }) {
         },
       });
     } catch (error) {
+      if (error.status === 403) return; // A key that may search but not watch: the page lives without the stream.
       if (error.status === 401) await onUnauthorized();
     }
     onState(false);

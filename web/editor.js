@@ -53,6 +53,16 @@ export function createEditor({ onError, onArticles }) {
 
   const choose = (id) => show(id).catch((error) => (note(error.message, true), onError(error)));
 
+  /** The row may have changed under an open form: shows what it is now, unless that would lose what is being written. */
+  async function refreshOpen() {
+    const { id } = open;
+    const row = await call('GET', `/demo/articles/${encodeURIComponent(id)}`);
+    if (open?.id !== id || dirty()) return;
+    open = row;
+    if (form.title.value !== row.title) form.title.value = row.title;
+    if (form.body.value !== row.body) form.body.value = row.body;
+  }
+
   function renderList() {
     const filter = $('article-filter').value.trim().toLowerCase();
     const shown = articles.filter((article) => article.title.toLowerCase().includes(filter));
@@ -261,8 +271,8 @@ export function createEditor({ onError, onArticles }) {
       if (followed?.documentId === event.document && !followed.done) renderTimeline(event);
       if (event.type !== 'document.upserted' && event.type !== 'document.deleted') return;
       reload();
-      // Somebody else (psql?) changed the open article: show it, unless that would lose what is being written.
-      if (open?.documentId === event.document && event.type === 'document.upserted' && !dirty()) void choose(open.id);
+      if (open?.documentId === event.document && event.type === 'document.upserted' && !dirty())
+        refreshOpen().catch(onError);
     },
   };
 }

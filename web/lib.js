@@ -166,7 +166,7 @@ function nearest(result, candidates) {
 export function splitByQuery(text, query) {
   const words = [...new Set(query.toLowerCase().match(/[\p{L}\p{N}]{3,}/gu) ?? [])];
   if (words.length === 0) return [{ hit: false, text }];
-  const pattern = new RegExp(`(?<![\\p{L}\\p{N}])(?:${words.join('|')})`, 'giu');
+  const pattern = new RegExp(`(?<![\\p{L}\\p{N}])(?:${words.join('|')})[\\p{L}\\p{N}]*`, 'giu');
   const parts = [];
   let from = 0;
   for (const match of text.matchAll(pattern)) {
