@@ -3,6 +3,7 @@ import type { Delivery } from '../../src/domain/change.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import { Coverage } from './coverage.ts';
 import { toDelivery, type Change } from './deliveries.ts';
+import { findDifferences, type DifferencesDeps } from './differences.ts';
 import { DirtyPaths } from './dirty-paths.ts';
 import { FORGOTTEN, GONE, type Ledger, type Seen } from './ledger.ts';
 import type { Settings } from './options.ts';
@@ -10,7 +11,6 @@ import type { PathRules } from './paths.ts';
 import { readText, type Outside, type ReadResult } from './read-text.ts';
 import type { Troubles } from './report.ts';
 import { findRoot, type Root } from './root.ts';
-import { walk } from './walk.ts';
 import { startWatcher } from './watcher.ts';
 
 const BATCH_FILES = 64;
@@ -23,8 +23,6 @@ const UNWATCHED_RESCAN_MS = 2000;
 const TIMESTAMP_GRAIN_MS = 2000;
 const NOTHING: Outside = { size: 0, mtimeMs: 0, ctimeMs: 0 };
 
-const differs = (a: Outside, b: Outside): boolean =>
-  a.size !== b.size || a.mtimeMs !== b.mtimeMs || a.ctimeMs !== b.ctimeMs;
 const hashOf = (result: Change['result']): string =>
   result.kind === 'text' ? result.hash : result.kind === 'missing' ? GONE : `!${result.error.code}`;
 /** `modifiedAt` is a column, in milliseconds: a touched file is a changed row. */
@@ -49,6 +47,7 @@ export class FolderReader {
   #delivered: number;
   #wake: () => void = () => undefined;
   #onComplete: () => void;
+  #differencesDeps: DifferencesDeps;
 
   constructor(deps: {
     settings: Settings;
@@ -64,6 +63,7 @@ export class FolderReader {
     this.#clock = deps.clock;
     this.#troubles = deps.troubles;
     this.#onComplete = deps.onComplete;
+    this.#differencesDeps = { ...deps, settleMs: deps.settings.settleMs };
     this.#delivered = deps.ledger.committed;
   }
 
@@ -163,8 +163,7 @@ export class FolderReader {
     if (result.kind === 'missing' && known !== undefined && known.hash !== GONE) {
       const waited = this.#clock.monotonic() - since;
       if (waited < this.#settings.deleteSettleMs) return postpone(this.#settings.deleteSettleMs - waited);
-      // Gone, or is the whole folder? Asked after the file was missed, so that a folder taken away meanwhile deletes nothing.
-      if (!(await this.#rootIsThere())) return postpone(ROOT_RETRY_MS);
+      if (!(await this.#isReallyGone(path))) return postpone(this.#connected ? 0 : ROOT_RETRY_MS);
     }
     const outside = result.kind === 'missing' ? NOTHING : this.#guardGrain(result.outside);
     if (
@@ -178,6 +177,12 @@ export class FolderReader {
     }
     const snapshot = known === undefined ? !this.#ledger.complete : known.hash === FORGOTTEN;
     return { path, seen: this.#ledger.record(path, outside, hash), result, snapshot, noticedAt: this.#clock.now() };
+  }
+
+  /** Or is it the whole folder? Missed once more between two looks at the root, so that one taken away or put back meanwhile deletes nothing. */
+  async #isReallyGone(path: string): Promise<boolean> {
+    if (!(await this.#rootIsThere())) return false;
+    return (await this.#readText(path)).kind === 'missing' && (await this.#rootIsThere());
   }
 
   /** Stamps this young may stand still over another write: stored so that the next scan reads the file once more. */
@@ -196,7 +201,9 @@ export class FolderReader {
     const began = this.#clock.monotonic();
     const tick = this.#ledger.hybrid.next();
     const at = this.#clock.now();
-    const found = (await this.#rootIsThere()) ? await this.#findDifferences(signal) : undefined;
+    const found = (await this.#rootIsThere())
+      ? await findDifferences((this.#root as Root).path, this.#differencesDeps, signal)
+      : undefined;
     const took = this.#clock.monotonic() - began;
     const interval = this.#watches ? this.#settings.rescanMs : Math.min(this.#settings.rescanMs, UNWATCHED_RESCAN_MS);
     // On a huge folder scans take at most a tenth of the time.
@@ -204,39 +211,6 @@ export class FolderReader {
     if (found === undefined || signal.aborted) return;
     for (const [path, delayMs] of found) this.dirty.mark(path, this.#clock.monotonic(), delayMs);
     this.coverage.begin(tick, at, this.dirty.paths());
-  }
-
-  /** Paths whose files look other than they did, and how long they should rest. Undefined when the folder could not be listed. */
-  async #findDifferences(signal: AbortSignal): Promise<ReadonlyMap<string, number> | undefined> {
-    const root = this.#root as Root;
-    const found = new Map<string, number>();
-    const present = new Set<string>();
-    const unknown: string[] = [];
-    for await (const { path, outside } of walk(root.path, this.#rules, signal, (folder) => unknown.push(folder))) {
-      present.add(path);
-      const known = this.#ledger.get(path);
-      if (known !== undefined && known.hash !== GONE && !differs(known, outside)) continue;
-      const age = this.#clock.now() - Math.max(outside.mtimeMs, outside.ctimeMs);
-      found.set(path, age >= 0 && age < this.#settings.settleMs ? this.#settings.settleMs : 0);
-    }
-    if (unknown.includes('')) return undefined;
-    this.#reportUnknown(unknown.length);
-    for (const [path, seen] of this.#ledger.entries()) {
-      if (seen.hash === GONE || present.has(path)) continue;
-      if (!unknown.some((folder) => path.startsWith(`${folder}/`))) found.set(path, 0);
-    }
-    return found;
-  }
-
-  #reportUnknown(folders: number): void {
-    const code = 'FILES_FOLDER_UNREADABLE';
-    if (folders === 0) this.#troubles.ended(code, 'Every folder can be listed again.');
-    else
-      this.#troubles.began(
-        'warn',
-        code,
-        `${folders} folders cannot be listed; what is known of their files is kept. Grant the right to read them.`,
-      );
   }
 
   async #rootIsThere(): Promise<boolean> {

@@ -32,6 +32,7 @@ export async function startWatcher(root: string, rules: PathRules, events: Watch
   watcher.on('error', (error) =>
     events.onError(error instanceof Error && 'code' in error ? String(error.code) : 'UNKNOWN'),
   );
-  await new Promise<void>((resolve) => watcher.once('ready', () => resolve()));
+  // Out of watches, it may never get ready: the scans do without it.
+  await new Promise<void>((resolve) => watcher.once('ready', () => resolve()).once('error', () => resolve()));
   return { [Symbol.asyncDispose]: () => watcher.close() };
 }
