@@ -13,6 +13,9 @@ export function sourcePosition(major: bigint, minor: bigint = 0n): SourcePositio
   return (hex16(major) + hex16(minor)) as SourcePosition;
 }
 
+/** Below every position. A truncation at it is the start of an epoch: it covers older epochs and nothing of its own. */
+export const EPOCH_START = '' as SourcePosition;
+
 /** A TRUNCATE as the index remembers it: everything of the table at or below it in its epoch, and all of older epochs, is gone. */
 export interface Truncation {
   readonly epoch: number;
@@ -26,5 +29,6 @@ export function isLaterTruncation(a: Truncation, b: Truncation | undefined): boo
 
 /** The lowest position that a truncation does not cover. */
 export function afterTruncation({ sourcePosition: covered }: Truncation): SourcePosition {
+  if (covered === EPOCH_START) return sourcePosition(0n);
   return sourcePosition(BigInt(`0x${covered.slice(0, 16)}`), BigInt(`0x${covered.slice(16)}`) + 1n);
 }

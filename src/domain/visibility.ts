@@ -1,6 +1,6 @@
 import type { Head } from './document.ts';
 import type { ChunkId } from './ids.ts';
-import type { SourcePosition, Truncation } from './source-position.ts';
+import { EPOCH_START, type SourcePosition, type Truncation } from './source-position.ts';
 import { compareStamps, epochOf, type Stamp } from './version.ts';
 
 /** Whether a stored head or chunk is covered by its table's truncation. One without a source position was read, not streamed. */
@@ -11,6 +11,7 @@ export function isTruncated(
   if (truncation === undefined) return false;
   const epoch = epochOf(record.version);
   if (epoch !== truncation.epoch) return epoch < truncation.epoch;
+  if (truncation.sourcePosition === EPOCH_START) return false;
   return record.sourcePosition === undefined || record.sourcePosition <= truncation.sourcePosition;
 }
 

@@ -3,7 +3,7 @@ import type { PartitionId } from '../domain/ids.ts';
 import type { Version } from '../domain/version.ts';
 import type { Observer } from '../observability/events.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { DeadLetters } from '../ports/dead-letters.ts';
+import type { DeadLetters, StoredDeadLetter } from '../ports/dead-letters.ts';
 import type { Index } from '../ports/index-store.ts';
 import type { LiveSource } from './live-source.ts';
 
@@ -47,7 +47,15 @@ async function sweepable(deps: {
     if (!(await source.freshness()).snapshotFinished) return undefined;
     for (const [partition, version] of pipeline.committedVersions()) committed.set(partition, version);
   }
-  const letters = await deps.deadLetters.list({ limit: 10_000 });
+  return belowDeadLetters(committed, await deps.deadLetters.list({ limit: 10_000 }));
+}
+
+/** A floor above a dead letter would make its retry nothing to do. */
+export function belowDeadLetters(
+  marks: ReadonlyMap<PartitionId, Version>,
+  letters: readonly StoredDeadLetter[],
+): ReadonlyMap<PartitionId, Version> {
+  const committed = new Map(marks);
   for (const letter of letters) {
     const { partition } = letter.position;
     const mark = committed.get(partition);

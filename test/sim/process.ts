@@ -149,8 +149,13 @@ export class Process implements ProcessHandle {
       await scheduler.gate(this, what);
       faults.index(scheduler.now);
     };
+    const index = createMemoryIndex({ dimensions: 1, store, step });
     return {
-      ...createMemoryIndex({ dimensions: 1, store, step }),
+      ...index,
+      truncate: async (table, truncation, signal) => {
+        await index.truncate(table, truncation, signal);
+        truth.truncated(table, truncation);
+      },
       apply: async (write) => {
         onWrite(write);
         await step('send a write');

@@ -15,13 +15,14 @@ export function everything(tenant: Tenant): SearchQuery {
 /** What readers may see (invariants 3 and 4), checked on a search that runs while everything else does. */
 export async function checkedRead(index: Index, tenant: Tenant, history: History, truth: Truth): Promise<void> {
   const lows = history.keys.map((key) => truth.low(key));
+  const hidden = history.keys.map((key) => truth.isHidden(key));
   const hits = await index.search(everything(tenant), new AbortController().signal);
   for (const key of history.keys) {
     const low = lows[key.number] ?? 0;
     const versions = (history.versions[key.number] ?? []).slice(low, truth.high(key) + 1);
     const shown = hits.filter((hit) => hit.document === key.document);
     neverOlder(key, shown, versions, tenant);
-    if (low > 0) neverAHole(key, shown, versions, tenant);
+    if (low > 0 && hidden[key.number] === false && !truth.isHidden(key)) neverAHole(key, shown, versions, tenant);
   }
 }
 

@@ -5,6 +5,7 @@ import { createMemoryStore } from '../../connectors/memory/store.ts';
 import { compareStamps, snapshotVersion, type Version } from '../../src/domain/version.ts';
 import type { PartitionId } from '../../src/domain/ids.ts';
 import type { DocumentWrite, SweepLimits } from '../../src/ports/index-store.ts';
+import { belowDeadLetters } from '../../src/services/sweep.ts';
 import { Faults } from './faults.ts';
 import { generateHistory } from './history.ts';
 import { KafkaLog, type LogObserver } from './kafka-log.ts';
@@ -16,7 +17,7 @@ import { checkQuiet, checkSwept, type QuietWorld } from './quiet.ts';
 import { Random } from './random.ts';
 import { checkedRead } from './reader.ts';
 import type { Settings } from './rows.ts';
-import { Scheduler, settled, START_OF_TIME, type Owner } from './scheduler.ts';
+import { Scheduler, START_OF_TIME, type Owner } from './scheduler.ts';
 import { Truth } from './truth.ts';
 import { Violation } from './world.ts';
 
@@ -288,13 +289,17 @@ class Simulation {
   }
 
   #sweep(): void {
+    this.#sweepOnce().catch((error: unknown) => this.#fail(error));
+  }
+
+  async #sweepOnce(): Promise<void> {
     if (!this.#log.snapshotsFinished && this.#mutation.sweepsDuringSnapshots !== true) return;
     this.#noteCommitted();
     const now = START_OF_TIME + this.#scheduler.now;
-    const limits = { horizonMs: HORIZON_MS, now, committed: this.#committed };
-    const mutated = this.#mutation.sweepLimits?.(limits) ?? limits;
+    const committed = belowDeadLetters(this.#committed, await this.#deadLetters.list({ limit: 1_000 }));
+    const limits = { horizonMs: HORIZON_MS, now, committed };
     const index = this.#around.indexOf(this.#index({ name: 'sweeper' }));
-    index.sweep(mutated, new AbortController().signal).catch((error: unknown) => this.#fail(error));
+    await index.sweep(this.#mutation.sweepLimits?.(limits) ?? limits, new AbortController().signal);
   }
 
   /** What is committed stays committed until it is rewound: a process that just started knows nothing yet. */
@@ -333,9 +338,10 @@ class Simulation {
   async #sweepAll(): Promise<void> {
     for (let n = 0; n < 3; n++) {
       this.#scheduler.advance(HORIZON_MS + 60);
-      this.#sweep();
-      while (await this.#scheduler.step()) if (this.#failure !== undefined) throw this.#failure;
-      await settled();
+      let done = false;
+      const finish = (): void => void (done = true);
+      this.#sweepOnce().then(finish, (error: unknown) => this.#fail(error));
+      while (!done) await this.#step();
     }
   }
 

@@ -1,7 +1,9 @@
 import type { Delivery } from '../../src/domain/change.ts';
 import type { Head } from '../../src/domain/document.ts';
-import type { DocumentId } from '../../src/domain/ids.ts';
-import { compareStamps, type Version } from '../../src/domain/version.ts';
+import type { DocumentId, TableId } from '../../src/domain/ids.ts';
+import { EPOCH_START, type Truncation } from '../../src/domain/source-position.ts';
+import { compareStamps, epochOf, type Version } from '../../src/domain/version.ts';
+import { isTruncated } from '../../src/domain/visibility.ts';
 import type { DocumentWrite } from '../../src/ports/index-store.ts';
 import type { DeadLetter } from '../../src/ports/dead-letters.ts';
 import type { MemoryStore } from '../../connectors/memory/store.ts';
@@ -95,10 +97,23 @@ export class Truth {
   #spanOf(key: Key, head: Head): Span {
     const span = this.#spans.get(`${key.number} ${head.version}`);
     if (span !== undefined) return span;
-    // Only the end of a snapshot writes what was never delivered: tombstones of rows it did not find.
-    if (!head.deleted)
-      throw new Violation('2', `row ${key.number} was written at ${head.version}, which was never delivered`);
-    return { lo: 0, hi: this.#log.current(key.number).seq };
+    throw new Violation('2', `row ${key.number} was written at ${head.version}, which was never delivered`);
+  }
+
+  /** A truncation is durable. The start of an epoch takes with it what older epochs left of rows that are gone by now. */
+  truncated(table: TableId, { epoch, sourcePosition }: Truncation): void {
+    if (sourcePosition !== EPOCH_START) return;
+    for (const key of this.#history.keys) {
+      const head = this.#store.heads.get(key.document);
+      if (key.table !== table || head === undefined || epochOf(head.version) >= epoch) continue;
+      this.#high[key.number] = Math.max(this.#high[key.number] ?? 0, this.#log.current(key.number).seq);
+    }
+  }
+
+  /** Its head is covered by a truncation: it shows nothing, and nothing of it can be missed. */
+  isHidden(key: Key): boolean {
+    const head = this.#store.heads.get(key.document);
+    return head !== undefined && isTruncated(head, this.#store.truncations.get(key.table));
   }
 
   key(document: DocumentId): Key {
@@ -124,6 +139,7 @@ export class Truth {
 
   #truncated(key: Key): number {
     const truncation = this.#store.truncations.get(key.table);
-    return truncation === undefined ? 0 : seqAtOperation(this.#history, key.number, this.#log.operationOf(truncation));
+    if (truncation === undefined || truncation.sourcePosition === EPOCH_START) return 0;
+    return seqAtOperation(this.#history, key.number, this.#log.operationOf(truncation));
   }
 }
