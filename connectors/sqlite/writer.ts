@@ -20,9 +20,15 @@ interface Pending {
 const WRITES_MAX = 256;
 const SLICE_MS_MAX = 20;
 
+/** After so many writes, the next idle moment copies the write-ahead log into the file. */
+const WRITES_PER_CHECKPOINT = 32;
+/** While there is no idle moment, a commit does it itself once the log has so many pages. */
+const LOG_PAGES_MAX = 4_000;
+
 /**
  * Group commit without timers: an idle writer commits on the next turn of the event loop, and what arrives until then, or while a commit
  * runs, shares one transaction and one fsync. Checkpoints go the same way, so a position is never durable before its chunks.
+ * The log is checkpointed between commits and not by one, so that no acknowledgement waits for it.
  * Each write has its own savepoint: one that fails takes nothing with it. A failed disk (full, I/O) fails the whole transaction.
  */
 export class GroupCommit {
@@ -31,9 +37,11 @@ export class GroupCommit {
   #scheduled = false;
   #idle: (() => void)[] = [];
   #closed = false;
+  #writesInLog = 0;
 
   constructor(db: Database) {
     this.#db = db;
+    db.pragma(`wal_autocheckpoint = ${LOG_PAGES_MAX}`);
   }
 
   /** Resolves after COMMIT. `work` runs synchronously inside the transaction and may throw to undo itself alone. */
@@ -71,9 +79,20 @@ export class GroupCommit {
     setImmediate(() => {
       this.#scheduled = false;
       this.#commitSlice();
-      if (this.#queue.length > 0) this.#schedule();
-      else for (const wake of this.#idle.splice(0)) wake();
+      if (this.#queue.length > 0) return this.#schedule();
+      for (const wake of this.#idle.splice(0)) wake();
+      if (this.#writesInLog >= WRITES_PER_CHECKPOINT) setImmediate(() => this.#checkpoint());
     });
+  }
+
+  #checkpoint(): void {
+    if (this.#scheduled || this.#closed) return;
+    this.#writesInLog = 0;
+    try {
+      this.#db.pragma('wal_checkpoint(PASSIVE)');
+    } catch {
+      // The log keeps everything: a full disk or a reader in the way only puts the copying off.
+    }
   }
 
   #commitSlice(): void {
@@ -95,6 +114,7 @@ export class GroupCommit {
       for (const pending of taken.length > 0 ? taken : this.#queue.splice(0)) pending.reject(error);
       return;
     }
+    this.#writesInLog += taken.length;
     for (const done of settle) done();
   }
 

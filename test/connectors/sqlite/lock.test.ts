@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { acquireDataLock, dataLockHolder } from '../../../connectors/sqlite/lock.ts';
-import { FreshetError } from '../../../src/domain/errors.ts';
+import type { FreshetError } from '../../../src/domain/errors.ts';
 import { testFolder, type TestFolder } from './support.ts';
 
 describe("the data folder's lock", () => {
