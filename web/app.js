@@ -49,7 +49,9 @@ function renderTop() {
   else $('building-bar').removeAttribute('value');
   if (!freshness) return;
   const { commitToVisible, index, embedder, lagMs, asOf } = freshness;
-  fact('fact-lag', asOf === null ? ['as of ', el('b', {}, 'unknown')] : [el('b', {}, formatMs(lagMs)), ' behind']);
+  // Silence proves nothing: what was true before the line broke is not shown as if it still were.
+  if (!connected) fact('fact-lag', []);
+  else fact('fact-lag', asOf === null ? ['as of ', el('b', {}, 'unknown')] : [el('b', {}, formatMs(lagMs)), ' behind']);
   fact(
     'fact-speed',
     commitToVisible.count === 0 ? [] : ['commit → visible ', el('b', {}, formatMs(commitToVisible.p50))],

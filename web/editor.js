@@ -214,23 +214,21 @@ export function createEditor({ onError, onArticles }) {
     const subject = followed.title ? `“${followed.title}”` : 'The article';
     const verb = followed.deleted ? 'gone from the index' : 'visible';
     $('timeline').hidden = false;
-    $('timeline').classList.toggle('failed', failed);
     $('timeline-title').textContent = failed
       ? `${subject} could not be indexed: ${event.code ?? 'unknown'} in ${event.stage ?? 'the pipeline'}. It waits in the dead letters.`
       : finished
         ? `${subject} was ${verb} ${formatMs(total)} after its commit`
         : `${subject} is on its way…`;
-    $('timeline-stages').replaceChildren(
-      ...stages.map(({ name, state, tookMs }) =>
-        el(
-          'li.stage',
-          { 'data-state': finished && state === 'waiting' ? 'skipped' : state },
-          el('b', {}, name === 'visible' && followed.deleted ? 'Deleted' : LABELS[name]),
-          el('span', {}, stageText(state, tookMs, finished)),
-        ),
-      ),
-    );
+    $('timeline-stages').replaceChildren(...atTheEnd(stages, finished, failed).map(stageItem));
   }
+
+  const stageItem = ({ name, state, tookMs }) =>
+    el(
+      'li.stage',
+      { 'data-state': state },
+      el('b', {}, name === 'visible' && followed.deleted ? 'Deleted' : LABELS[name]),
+      el('span', {}, stageText(state, tookMs)),
+    );
 
   for (const element of [form.title, form.body]) element.addEventListener('input', renderDirty);
   $('article-filter').addEventListener('input', renderList);
@@ -277,8 +275,16 @@ export function createEditor({ onError, onArticles }) {
   };
 }
 
-function stageText(state, tookMs, finished) {
-  if (state === 'skipped' || (state === 'waiting' && finished)) return 'not needed';
-  if (state === 'waiting') return '…';
-  return tookMs === null ? 'in PostgreSQL' : `+${formatMs(tookMs)}`;
+/** Once a change is over nothing waits any more: its first open stage is where it failed, the others were not reached or not needed. */
+function atTheEnd(stages, finished, failed) {
+  if (!finished && !failed) return stages;
+  const open = stages.findIndex((stage) => stage.state === 'waiting');
+  const ended = (i) => (failed ? (i === open ? 'failed' : 'unreached') : 'skipped');
+  return stages.map((stage, i) => (stage.state === 'waiting' ? { ...stage, state: ended(i) } : stage));
+}
+
+const STAGE_TEXTS = { skipped: 'not needed', unreached: 'not reached', failed: 'failed', waiting: '…' };
+
+function stageText(state, tookMs) {
+  return STAGE_TEXTS[state] ?? (tookMs === null ? 'in PostgreSQL' : `+${formatMs(tookMs)}`);
 }

@@ -125,7 +125,9 @@ export function createSearch({ onError }) {
   function showError(error) {
     list.classList.toggle('stale', shown !== undefined);
     if (!shown) list.replaceChildren();
-    note.textContent = shown ? `These results may be old: ${error.message}` : '';
+    const whose =
+      shown?.query === input.value.trim() ? 'These results may be old' : 'These are results of the search before';
+    note.textContent = shown ? `${error.message} ${whose}.` : '';
     if (!shown) blank.replaceChildren(error.message, retryButton());
   }
 

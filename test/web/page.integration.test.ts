@@ -156,6 +156,10 @@ describe('an edit on the page', () => {
     await page.fill('#article-body', 'Poison');
     await page.click('#article-save');
     await seen(page, '#timeline-title', /could not be indexed: TEXT_REFUSED in embed/u);
+    const states = await page
+      .locator('#timeline-stages li')
+      .evaluateAll((items) => items.map((item) => item.getAttribute('data-state')));
+    expect(states).toEqual(['done', 'done', 'done', 'failed', 'unreached']);
   });
 
   it('is text and never markup', async () => {
@@ -207,6 +211,7 @@ describe('the state of the instance', () => {
     const port = Number(new URL(world.url).port);
     await world[Symbol.asyncDispose]();
     await seen(page, '#state', /Reconnecting/u);
+    expect(await text(page, '#fact-lag')).toBe('');
     world = await World.open({ port });
     await world.edit('Warranty', 'The warranty lasts a decade.');
     await seen(page, '#state', /Ready/u);
