@@ -68,15 +68,17 @@ export class Database {
   }
 
   /**
-   * libsql ends a connection only when its statements are collected as garbage: the log is written back first, so that the file is whole
-   * by itself from here on (to be moved, or opened again).
+   * libsql ends a connection only once its statements are collected as garbage, and SQLite then deletes the log beside the file by its
+   * name: whatever file has that name by then (after a rebuild was swapped in: the new index) would lose its log. Leaving WAL mode here
+   * writes the log back, removes it now, and leaves nothing to do for later.
    */
   close(): void {
     this.#statements.clear();
     try {
-      if (!this.#db.inTransaction) this.#db.pragma('wal_checkpoint(TRUNCATE)');
+      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+      this.#db.pragma('journal_mode = DELETE');
     } catch {
-      // A damaged file or a full disk: the log stays beside the file, and the next opening takes it from there.
+      // A damaged file, a full disk or a second connection: the log stays beside the file, and the next opening takes it from there.
     }
     this.#guard(() => this.#db.close());
   }

@@ -1,4 +1,4 @@
-import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openSqliteIndex, type SqliteIndex, type SqliteIndexOptions } from '../../../connectors/sqlite/index.ts';
@@ -77,6 +77,17 @@ describe('the index file', () => {
     expect(await after.load('app')).toEqual({ lsn: '0/1' });
     expect(await after.registerSettings('settings', never)).toBe(generation);
     expect((await after.stats(never)).bytesOnDisk).toBeGreaterThan(4096);
+  });
+
+  it('is whole by itself as soon as it is closed, so that it can be moved', async () => {
+    await filled(20);
+    expect(readdirSync(folder.path)).toEqual(['index.db']);
+    renameSync(path, folder.file('moved.db'));
+    await filled(1);
+    const moved = await open({ path: folder.file('moved.db') });
+    expect((await moved.stats(never)).documents).toBe(20);
+    await moved.apply(write('later', { version: 1, chunks: ['later'] }), never);
+    expect(readdirSync(folder.path)).toContain('moved.db-wal');
   });
 
   it('takes into memory, when it is replayed, a write that reached the file unnoticed', async () => {
