@@ -43,7 +43,7 @@ export class Ledger {
   #saving: Promise<void> | undefined;
   #queued: Promise<void> | undefined;
   #gone = new Set<string>();
-  #lastSaveMs = 0;
+  #resumeAt = 0;
   #clock: Clock;
   #fingerprint: string;
   #store: (state: unknown) => Promise<void>;
@@ -150,22 +150,22 @@ export class Ledger {
    * in proportion to the last: the state is written whole, and commits come often.
    */
   save(): Promise<void> {
-    if (this.#saving === undefined) {
-      const began = this.#clock.monotonic();
-      this.#saving = this.#store(this.#state()).finally(() => {
-        this.#lastSaveMs = this.#clock.monotonic() - began;
-        this.#saving = undefined;
-      });
-      return this.#saving;
-    }
-    this.#queued ??= this.#saving
-      .catch(() => undefined) // its own callers see the failure; this save is another try
-      .then(() => this.#clock.sleep(this.#lastSaveMs * PAUSE, new AbortController().signal))
-      .then(() => {
-        this.#queued = undefined;
-        return this.save();
-      });
+    this.#queued ??= this.#saveNext();
     return this.#queued;
+  }
+
+  async #saveNext(): Promise<void> {
+    await this.#saving?.catch(() => undefined); // its own callers see the failure; this save is another try
+    const pauseMs = this.#resumeAt - this.#clock.monotonic();
+    if (pauseMs > 0) await this.#clock.sleep(pauseMs, new AbortController().signal);
+    this.#queued = undefined;
+    const began = this.#clock.monotonic();
+    this.#saving = this.#store(this.#state()).finally(() => {
+      const ended = this.#clock.monotonic();
+      this.#resumeAt = ended + (ended - began) * PAUSE;
+      this.#saving = undefined;
+    });
+    return this.#saving;
   }
 
   #state(): z.input<typeof stateSchema> {
