@@ -41,7 +41,7 @@ export async function startDatabases(options: {
 function startServer(dataDir: string, config: EmbeddedPostgresSourceConfig, ui: Ui): Promise<EmbeddedPostgres> {
   return startEmbeddedPostgres({
     dataDir: join(dataDir, 'database'),
-    ...(config.port === 0 ? {} : { port: config.port }),
+    port: config.port,
     onLog: (line) => ui.say(line),
   });
 }

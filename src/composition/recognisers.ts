@@ -13,7 +13,7 @@ const SWITCH_OF: Readonly<Record<string, Switch>> = {
   IP: 'ip',
   JWT: 'jwt',
   API_KEY: 'apiKey',
-  PRIVATE_KEY: 'apiKey',
+  PRIVATE_KEY: 'privateKey',
 };
 
 export function recogniserSelection(switches: Readonly<Record<Switch, boolean>>): readonly Recogniser[] {

@@ -7,6 +7,8 @@ export interface SettingsParts {
   readonly redactor: string;
   readonly chunker: string;
   readonly embedder: string;
+  /** What else a source puts into its rows. */
+  readonly access?: string;
 }
 
 /** Of one table: when it differs from the one its snapshot was taken under, the table is read anew. */

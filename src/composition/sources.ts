@@ -67,7 +67,11 @@ function openPostgres(
     checkpoints: parts.checkpoints,
     clock: parts.clock,
     observer: parts.observer,
-    limits: { spoolFolder: parts.spoolFolder, retainedWalWarnBytes: config.retainedWalWarning },
+    limits: {
+      spoolFolder: parts.spoolFolder,
+      chunkBytes: config.snapshotChunkBytes,
+      retainedWalWarnBytes: config.retainedWalWarning,
+    },
   });
   return {
     source,
@@ -90,7 +94,9 @@ function openFiles(name: string, config: FilesSourceConfig, parts: SourceParts):
     maxFileBytes: config.maxFileBytes,
     settleMs: config.settle,
     ...(format === undefined ? {} : { format }),
-    checkpoints: fingerprintedCheckpoints(parts.checkpoints, tableFingerprint(mapping, parts.settings)),
+    columns: { access: config.access },
+    checkpoints: parts.checkpoints,
+    settingsFingerprint: tableFingerprint(mapping, { ...parts.settings, access: config.access.join() }),
     clock: parts.clock,
     observer: parts.observer,
   });
@@ -99,6 +105,7 @@ function openFiles(name: string, config: FilesSourceConfig, parts: SourceParts):
     mappings: [mapping],
     documentId: (table, key) => rowDocumentId(name, table, key),
     isPostgres: false,
+    replay: (from) => source.replay(from),
   };
 }
 

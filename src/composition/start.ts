@@ -55,6 +55,7 @@ export async function start(config: FreshetConfig, options: RunOptions, around: 
         }
         await Promise.race([aborted(around.signal), freshet.failed]);
         ui.say('Stopping: finishing what is in flight …');
+        exitAtDeadline(config.shutdown.deadline);
       } finally {
         forget();
       }
@@ -80,6 +81,8 @@ export async function openOffline(
 }
 
 const READY_POLL_MS = 50;
+/** Exit code of a stop that ran into its deadline. */
+const STOPPED_LATE = 1;
 
 /** Resolves once the first copy of every source is in. */
 async function ready({ services }: Freshet, signal: AbortSignal): Promise<void> {
@@ -88,6 +91,11 @@ async function ready({ services }: Freshet, signal: AbortSignal): Promise<void> 
   } catch (error) {
     if (kindOf(error) !== 'aborted') throw error;
   }
+}
+
+/** Whatever hangs then, the process ends: what was not committed is done again at the next start. */
+function exitAtDeadline(ms: number): void {
+  setTimeout(() => process.exit(STOPPED_LATE), ms).unref();
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -96,6 +96,7 @@ export const filesSource = section(
       .meta({ description: 'The format of every file. Default: by the file’s extension.' }),
     uri: text('Prefix of the address shown with a hit; the file’s path is appended.').default('file:'),
     tenant: section('Every file belongs to this tenant.', { value: text('The tenant.') }).default({ value: 'default' }),
+    access: listOf('Who may see the files. Empty means everyone of the tenant.').default([]),
     maxFileBytes: bytes('Larger files are reported and left out.', { min: 1 }).default(16e6),
     settle: duration('A file is read once it has not changed for this long.', { max: 60_000 }).default(50),
   },

@@ -23,7 +23,7 @@ export function toTableMapping(source: string, name: string, table: TableConfig)
   };
 }
 
-/** The one table of a files source, `<source>.files`: its columns are path, title, text, format, modifiedAt and uri. */
+/** The one table of a files source, `<source>.files`: its columns are path, title, text, format, modifiedAt, uri and access. */
 export function toFilesMapping(source: string, config: FilesSourceConfig): TableMapping {
   return {
     table: tableId(`${source}.files`),
@@ -31,6 +31,7 @@ export function toFilesMapping(source: string, config: FilesSourceConfig): Table
     title: '{title}',
     uri: '{uri}',
     tenant: { value: tenantId(config.tenant.value) },
+    access: { column: 'access' },
     metadata: { path: 'path', modifiedAt: 'modifiedAt' },
     format: { column: 'format' },
     columns: {},
