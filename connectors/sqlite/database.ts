@@ -13,6 +13,11 @@ export interface Statement {
   all(...values: readonly Bind[]): readonly Cells[];
 }
 
+interface Compiled {
+  readonly statement: Libsql.Statement;
+  raw: boolean;
+}
+
 /**
  * One connection to one file, through libsql's synchronous API, with what that API gets wrong kept in here:
  * a lone `null` or Buffer argument is taken for an object of named parameters (so values always go in one array), `pluck` is ignored by
@@ -52,18 +57,26 @@ export class Database {
   }
 
   #compile(sql: string): Statement {
-    const statement = this.#guard(() => this.#db.prepare(sql));
-    let raw = false;
-    const rows = (): Libsql.Statement => {
-      // `raw()` throws on statements without columns, so it waits for the first read.
-      if (!raw) statement.raw();
-      raw = true;
-      return statement;
+    const compile = (): Compiled => ({ statement: this.#guard(() => this.#db.prepare(sql)), raw: false });
+    let compiled: Compiled | undefined = compile();
+    // A statement whose step failed reports that failure once more when it is next used, whatever it is used for. So it is only put back
+    // once it succeeded, and compiled anew otherwise.
+    const use = <T>(action: (statement: Libsql.Statement) => T, reads: boolean): T => {
+      const current = (compiled ??= compile());
+      compiled = undefined;
+      const result = this.#guard(() => {
+        // `raw()` throws on statements without columns, so it waits for the first read.
+        if (reads && !current.raw) current.statement.raw();
+        current.raw ||= reads;
+        return action(current.statement);
+      });
+      compiled = current;
+      return result;
     };
     return {
-      run: (...values) => this.#guard(() => statement.run(values).changes),
-      get: (...values) => this.#guard(() => rows().get(values) as Cells | undefined),
-      all: (...values) => this.#guard(() => rows().all(values) as readonly Cells[]),
+      run: (...values) => use((statement) => statement.run(values).changes, false),
+      get: (...values) => use((statement) => statement.get(values) as Cells | undefined, true),
+      all: (...values) => use((statement) => statement.all(values) as readonly Cells[], true),
     };
   }
 

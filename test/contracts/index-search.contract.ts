@@ -187,6 +187,18 @@ export function describeIndexSearch(current: () => IndexContext): void {
       expect(await ask({ tenant: '' })).toEqual([]);
     });
 
+    it('keeps a small tenant apart from large ones, also when a document moves between them', async () => {
+      for (let at = 0; at < 20; at++)
+        await named(`large${at}`, { tenant: 'large', chunks: [[`common large${at}`, 5]] });
+      await named('small', { tenant: 'small', chunks: [['common small', 60]] });
+      await named('moves', { tenant: 'large', chunks: [['common moves', 0]] });
+      expect(await ask({ tenant: 'small', limit: 5 })).toEqual(['common small']);
+      await named('moves', { version: 2, tenant: 'small', chunks: ['common moves'], keep: ['common moves'] });
+      expect(new Set(await ask({ tenant: 'small', limit: 5 }))).toEqual(new Set(['common small', 'common moves']));
+      expect(await ask({ tenant: 'large', limit: 50 })).toHaveLength(20);
+      expect(await ask({ tenant: 'large', limit: 50 })).not.toContain('common moves');
+    });
+
     it('shows open documents to everyone and restricted ones to their principals only', async () => {
       await named('open');
       await named('ann', { access: ['user:ann', 'group:staff'] });

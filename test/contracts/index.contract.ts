@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FreshetError } from '../../src/domain/errors.ts';
 import { tenantId } from '../../src/domain/ids.ts';
-import { sourcePosition } from '../../src/domain/source-position.ts';
+import { EPOCH_START, sourcePosition } from '../../src/domain/source-position.ts';
 import { makeVersion } from '../../src/domain/version.ts';
 import type { Index } from '../../src/ports/index-store.ts';
 import {
@@ -338,6 +338,17 @@ export function describeIndex(
         await index.apply(write('later', { epoch: 2, version: 0, position: null, chunks: [['later', 10]] }), never);
         await index.truncate(ARTICLES, at(1, 1), never);
         expect(await texts(index)).toEqual(['later']);
+      });
+
+      it('at the start of an epoch covers older epochs and nothing of its own', async () => {
+        await index.apply(write('older', { version: 99, chunks: [['older', 0]] }), never);
+        await index.apply(write('read', { epoch: 1, version: 0, position: null, chunks: [['read', 10]] }), never);
+        await index.apply(write('streamed', { epoch: 1, version: 1, chunks: [['streamed', 20]] }), never);
+        await index.truncate(ARTICLES, { epoch: 1, sourcePosition: EPOCH_START }, never);
+        expect(await texts(index)).toEqual(['read', 'streamed']);
+        expect((await index.truncations(never)).get(ARTICLES)).toEqual({ epoch: 1, sourcePosition: EPOCH_START });
+        await index.truncate(ARTICLES, at(0, 1), never);
+        expect(await texts(index)).toEqual(['streamed']);
       });
 
       it('is only ever raised', async () => {

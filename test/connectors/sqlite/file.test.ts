@@ -7,6 +7,7 @@ import {
   ARTICLES,
   DIMENSIONS,
   documentId,
+  idOf,
   lexical,
   never,
   query,
@@ -88,6 +89,31 @@ describe('the index file', () => {
     expect((await moved.stats(never)).documents).toBe(20);
     await moved.apply(write('later', { version: 1, chunks: ['later'] }), never);
     expect(readdirSync(folder.path)).toContain('moved.db-wal');
+  });
+
+  it('undoes a write that fails half-way, words and vectors included, and nothing else of its transaction', async () => {
+    const index = await open();
+    await index.apply(write('a', { version: 1, chunks: [['taken', 0]] }), never);
+    const stranger = write('b', { version: 1, chunks: ['harbour', 'stolen'] });
+    const stolen = { ...stranger.insert[1]!, chunk: { ...stranger.insert[1]!.chunk, id: idOf('a', 'taken') } };
+    const clash = {
+      ...stranger,
+      head: {
+        ...stranger.head,
+        chunks: [stranger.head.chunks[0]!, { ...stranger.head.chunks[1]!, id: stolen.chunk.id }],
+      },
+      insert: [stranger.insert[0]!, stolen],
+    };
+    const results = await Promise.allSettled([
+      index.apply(clash, never),
+      index.apply(write('c', { version: 1, chunks: [['hills', 10]] }), never),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+    expect(await texts(index, lexical('harbour'))).toEqual([]);
+    expect(await texts(index)).toEqual(['taken', 'hills']);
+    expect((await index.heads([documentId('b')], never)).size).toBe(0);
+    await index.apply(stranger, never);
+    expect(await texts(index, lexical('harbour stolen'))).toHaveLength(2);
   });
 
   it('takes into memory, when it is replayed, a write that reached the file unnoticed', async () => {
