@@ -36,6 +36,11 @@ export class Scheduler {
     this.#trace = trace;
   }
 
+  /** Nobody waits but sleepers. */
+  get idle(): boolean {
+    return this.#ready.length === 0;
+  }
+
   log(line: string): void {
     this.#trace?.(`${String(this.now).padStart(6)} ${line}`);
   }

@@ -318,8 +318,13 @@ class Simulation {
 
   async #quiet(when: string): Promise<void> {
     const { network } = this.#around;
-    const zombies = (): boolean => this.#processes.some((process) => process.zombieUntil !== undefined);
-    for (let n = 0; !this.#log.drained || network.busy || zombies() || this.#stopping !== undefined; n++) {
+    const busy = (): boolean =>
+      !this.#log.drained ||
+      network.busy ||
+      this.#stopping !== undefined ||
+      this.#processes.some((process) => process.zombieUntil !== undefined) ||
+      !this.#scheduler.idle;
+    for (let n = 0; busy(); n++) {
       await this.#step();
       if (this.#random.chance(0.05)) this.#read();
       if (n > QUIET_STEPS_MAX) throw new Violation('1', `${when}: never quiet`);

@@ -51,9 +51,9 @@ export class Truth {
 
   /** A process looked the row up and may index what it found under any version it is working on. */
   lookedUp(key: Key, { seq, row }: RowVersion): void {
-    this.#lookedUp[key.number] = Math.max(this.#lookedUp[key.number] ?? 0, seq);
+    this.#raise(this.#lookedUp, key, seq);
     // What was found gone is left to its delete, which is on the way.
-    if (row === undefined) this.#excuse(key, seq);
+    if (row === undefined) this.#raise(this.#excused, key, seq);
   }
 
   lettered({ document, position }: DeadLetter): void {
@@ -61,11 +61,7 @@ export class Truth {
     const span = key && this.#spans.get(`${key.number} ${position.partition}@${position.offset}`);
     if (key === undefined || span === undefined)
       throw new Violation('8', 'a dead letter does not name a delivered record');
-    this.#excuse(key, span.lo);
-  }
-
-  #excuse(key: Key, seq: number): void {
-    this.#excused[key.number] = Math.max(this.#excused[key.number] ?? 0, seq);
+    this.#raise(this.#excused, key, span.lo);
   }
 
   /** The same parts, watched: what each of them changed moves the bounds. */
@@ -90,8 +86,8 @@ export class Truth {
     const isTouched =
       isDurable || [...(store.chunks.get(head.id)?.values() ?? [])].some((chunk) => compareStamps(chunk, head) === 0);
     const { lo, hi } = this.#spanOf(key, head);
-    if (isTouched) this.#high[key.number] = Math.max(this.#high[key.number] ?? 0, hi, this.#lookedUp[key.number] ?? 0);
-    if (isDurable) this.#low[key.number] = Math.max(this.#low[key.number] ?? 0, lo);
+    if (isTouched) this.#raise(this.#high, key, Math.max(hi, this.#lookedUp[key.number] ?? 0));
+    if (isDurable) this.#raise(this.#low, key, lo);
   }
 
   #spanOf(key: Key, head: Head): Span {
@@ -101,13 +97,21 @@ export class Truth {
   }
 
   /** A truncation is durable. The start of an epoch takes with it what older epochs left of rows that are gone by now. */
-  truncated(table: TableId, { epoch, sourcePosition }: Truncation): void {
-    if (sourcePosition !== EPOCH_START) return;
+  truncated(table: TableId, truncation: Truncation): void {
+    const isEpochStart = truncation.sourcePosition === EPOCH_START;
+    const operation = isEpochStart ? 0 : this.#log.operationOf(truncation);
     for (const key of this.#history.keys) {
+      if (key.table !== table) continue;
+      const seq = isEpochStart ? 0 : seqAtOperation(this.#history, key.number, operation);
       const head = this.#store.heads.get(key.document);
-      if (key.table !== table || head === undefined || epochOf(head.version) >= epoch) continue;
-      this.#high[key.number] = Math.max(this.#high[key.number] ?? 0, this.#log.current(key.number).seq);
+      const isHidden = isEpochStart && head !== undefined && epochOf(head.version) < truncation.epoch;
+      this.#raise(this.#low, key, seq);
+      this.#raise(this.#high, key, isHidden ? this.#log.current(key.number).seq : seq);
     }
+  }
+
+  #raise(bounds: number[], key: Key, seq: number): void {
+    bounds[key.number] = Math.max(bounds[key.number] ?? 0, seq);
   }
 
   /** Its head is covered by a truncation: it shows nothing, and nothing of it can be missed. */
@@ -124,22 +128,16 @@ export class Truth {
 
   /** The lowest version a reader that starts now may see. */
   low(key: Key): number {
-    return Math.max(this.#low[key.number] ?? 0, this.#truncated(key));
+    return this.#low[key.number] ?? 0;
   }
 
   /** The highest version a reader that ends now may see. */
   high(key: Key): number {
-    return Math.max(this.#high[key.number] ?? 0, this.#truncated(key));
+    return this.#high[key.number] ?? 0;
   }
 
   /** Whether the effect of a record is in the index for good, its failure among the dead letters, or its row gone. */
   isDurable(key: Key, seq: number): boolean {
     return this.low(key) >= seq || (this.#excused[key.number] ?? 0) >= seq;
-  }
-
-  #truncated(key: Key): number {
-    const truncation = this.#store.truncations.get(key.table);
-    if (truncation === undefined || truncation.sourcePosition === EPOCH_START) return 0;
-    return seqAtOperation(this.#history, key.number, this.#log.operationOf(truncation));
   }
 }
