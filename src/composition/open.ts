@@ -61,6 +61,8 @@ export interface OpenOptions {
   readonly ui: Ui;
   /** Cancels opening (Ctrl-C while a model downloads). */
   readonly signal: AbortSignal;
+  /** Another way to an embedder than the configured one, for benchmarks and tests. The instance disposes of what it gives. */
+  readonly openEmbedding?: typeof openEmbedding;
 }
 
 /** The composition root: builds every adapter, connects them by their ports, and starts the pipelines. */
@@ -87,7 +89,7 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
   const keys = loadKeys(dataDir);
   const hashKey = config.redaction.key === undefined ? keys.hash : Buffer.from(config.redaction.key);
 
-  const embedding = await openEmbedding(config.embedder, env, ui.modelProgress, signal);
+  const embedding = await (options.openEmbedding ?? openEmbedding)(config.embedder, env, ui.modelProgress, signal);
   const { embedder, tokenizer } = embedding;
   cleanup.add('embedder', () => embedder[Symbol.asyncDispose]());
 
