@@ -24,12 +24,19 @@ export class AsOf {
   #samples: Sample[] = [];
   #covered: Sample | undefined;
   #latest: Sample | undefined;
+  /** A long backlog needs no sample per second: whenever they are too many, every other one goes, and every other one to come. */
+  #stride = 1;
+  #sinceKept = 0;
 
   add(sample: Sample): void {
     this.#latest = sample;
+    this.#sinceKept += 1;
+    if (this.#sinceKept < this.#stride) return;
+    this.#sinceKept = 0;
     this.#samples.push(sample);
-    // A long backlog needs no sample per second: every other one says nearly as much.
-    if (this.#samples.length > SAMPLES_MAX) this.#samples = this.#samples.filter((_, i) => i % 2 === 0);
+    if (this.#samples.length <= SAMPLES_MAX) return;
+    this.#samples = this.#samples.filter((_, i) => i % 2 === 0);
+    this.#stride *= 2;
   }
 
   get latest(): Sample | undefined {
@@ -51,6 +58,7 @@ export class AsOf {
       count += 1;
     }
     this.#samples.splice(0, count);
+    if (this.#samples.length === 0) this.#stride = 1;
     return this.#covered?.at;
   }
 

@@ -188,8 +188,9 @@ export function startReading(
     async end() {
       await stop();
       const client = new pg.Client({ connectionString: cluster.connectionString });
+      client.on('error', () => undefined);
       await client.connect();
-      await client.query(`DROP PUBLICATION IF EXISTS ${settings.slot}_pub`);
+      await client.query(`DROP PUBLICATION IF EXISTS "${settings.slot}_pub"`);
       for (let attempt = 0; attempt < 100; attempt += 1) {
         const dropped = client.query(
           `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '${settings.slot}'`,
