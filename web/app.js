@@ -3,7 +3,7 @@ import { call, follow, rememberKey } from './api.js';
 import { $, coalesced, el, keepAges } from './dom.js';
 import { createEditor } from './editor.js';
 import { createEdits } from './edits.js';
-import { formatAge, formatCount, formatMs, modelName, stateOf } from './lib.js';
+import { formatAge, formatCount, formatMs, lagOf, modelName, stateOf } from './lib.js';
 import { createSearch } from './search.js';
 
 const FRESHNESS_EVERY_MS = 2000;
@@ -48,10 +48,12 @@ function renderTop() {
   if (typeof percent === 'number') $('building-bar').value = percent;
   else $('building-bar').removeAttribute('value');
   if (!freshness) return;
-  const { commitToVisible, index, embedder, lagMs, asOf } = freshness;
+  const { commitToVisible, index, embedder } = freshness;
   // Silence proves nothing: what was true before the line broke is not shown as if it still were.
-  if (!connected) fact('fact-lag', []);
-  else fact('fact-lag', asOf === null ? ['as of ', el('b', {}, 'unknown')] : [el('b', {}, formatMs(lagMs)), ' behind']);
+  const lag = lagOf(freshness);
+  const words =
+    lag.text === 'behind' ? [el('b', {}, lag.strong), ' behind'] : [`${lag.text} `, el('b', {}, lag.strong)];
+  fact('fact-lag', connected ? words : []);
   fact(
     'fact-speed',
     commitToVisible.count === 0 ? [] : ['commit → visible ', el('b', {}, formatMs(commitToVisible.p50))],

@@ -48,6 +48,7 @@ export function createEditor({ onError, onArticles }) {
     $('article-delete').hidden = id === NEW;
     renderDirty();
     renderList();
+    $('article-list').querySelector('[aria-current="true"]')?.scrollIntoView({ block: 'nearest' });
     if (id === NEW) form.title.focus();
   }
 

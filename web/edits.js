@@ -18,8 +18,12 @@ export function createEdits({ onError }) {
       el(
         'td.document',
         { title: `${change.title || change.uri || change.document} (${change.table})` },
-        change.title || change.uri || change.document,
-        change.kind === 'deleted' ? el('span.badge.gone', {}, 'deleted') : null,
+        el(
+          'div.named',
+          {},
+          el('span', {}, change.title || change.uri || change.document),
+          change.kind === 'deleted' ? el('span.badge.gone', {}, 'deleted') : null,
+        ),
       ),
       el('td.number', { title: 'Chunks embedded of all chunks of the document' }, embedded),
       el('td', {}, el('div.speed', {}, el('b', {}, formatMs(change.freshnessMs)), bar(change))),

@@ -55,6 +55,18 @@ export function stagesOf(times) {
   });
 }
 
+/**
+ * How far behind the index is, in words. `asOf` is a promise and is renewed about once a second: an index with nothing left to do is up to
+ * date as of then, not "a second behind".
+ */
+export function lagOf(freshness) {
+  if (!freshness.asOf) return { text: 'as of', strong: 'unknown' };
+  const lags = freshness.sources.flatMap((source) => source.partitions.map((partition) => partition.lagMs));
+  const lag = lags.some((one) => one === null) ? freshness.lagMs : Math.max(0, ...lags);
+  if (lag > 0) return { text: 'behind', strong: formatMs(lag) };
+  return { text: 'up to date as of', strong: formatTime(freshness.asOf) };
+}
+
 /** What the top bar says about the instance. */
 export function stateOf(freshness, connected) {
   if (!connected) return { state: 'reconnecting', text: 'Reconnecting…' };
@@ -86,6 +98,12 @@ export function buildingPercent(freshness) {
     total += size;
   }
   return total === 0 ? null : Math.min(99, Math.floor((done / total) * 100));
+}
+
+/** A chunk's text without the heading it begins with, where that is shown above it anyway. */
+export function withoutHeading(text, headings) {
+  const [, heading, rest] = /^#{1,6} +([^\n]+)\n+([^]+)$/u.exec(text) ?? [];
+  return heading !== undefined && headings.includes(heading.trim()) ? rest : text;
 }
 
 const WORDS_MAX = 700;

@@ -1,7 +1,16 @@
 // The search box and its results, which follow the index by themselves.
 import { call } from './api.js';
 import { $, coalesced, el } from './dom.js';
-import { changesSince, diffWords, formatAge, formatCount, formatMs, formatTime, splitByQuery } from './lib.js';
+import {
+  changesSince,
+  diffWords,
+  formatAge,
+  formatCount,
+  formatMs,
+  formatTime,
+  splitByQuery,
+  withoutHeading,
+} from './lib.js';
 
 const RESULTS = 8;
 /** Text that only just does not fit is shown whole. */
@@ -80,18 +89,19 @@ export function createSearch({ onError }) {
         ),
       ),
       headings.length > 0 ? el('div.headings', {}, headings.join(' › ')) : null,
-      el('p.text', {}, ...textOf(result.content[0].text, mark, query)),
+      el('p.text', {}, ...textOf(result, mark, query)),
     );
   }
 
-  function textOf(text, mark, query) {
-    if (mark?.before !== undefined) {
-      const tags = { added: 'ins', removed: 'del' };
-      return diffWords(mark.before, text).map((part) =>
-        part.kind === 'same' ? part.text : el(tags[part.kind], {}, part.text),
-      );
+  function textOf(result, mark, query) {
+    const above = [result.attributes.title, ...result.location.headings];
+    const text = withoutHeading(result.content[0].text, above);
+    if (mark?.before === undefined) {
+      return splitByQuery(text, query).map((part) => (part.hit ? el('mark', {}, part.text) : part.text));
     }
-    return splitByQuery(text, query).map((part) => (part.hit ? el('mark', {}, part.text) : part.text));
+    const tags = { added: 'ins', removed: 'del' };
+    const parts = diffWords(withoutHeading(mark.before, above), text);
+    return parts.map((part) => (part.kind === 'same' ? part.text : el(tags[part.kind], {}, part.text)));
   }
 
   function clip(text) {

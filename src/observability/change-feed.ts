@@ -46,9 +46,18 @@ const DESCRIBING_MAX = 1000;
 type FinishedEvent = FreshetEvent & { readonly type: 'document-visible' | 'document-deleted' };
 type StageEvent = FreshetEvent & { readonly type: 'document-received' | 'document-redacted' | 'document-embedded' };
 
+interface Name {
+  readonly title: string;
+  readonly uri: string;
+}
+
 interface Tracked extends TrackedChange {
   readonly tenant: TenantId | undefined;
+  /** What it was last called: once it is deleted the index no longer knows. */
+  readonly name: Name | undefined;
 }
+
+const NO_NAME: Name = { title: '', uri: '' };
 
 const STATE_OF: Record<StageEvent['type'], DocumentState> = {
   'document-received': 'received',
@@ -122,7 +131,7 @@ class MemoryChangeFeed implements ChangeFeed {
   lastChange(document: DocumentId, tenant: TenantId): TrackedChange | undefined {
     const tracked = this.#tracked.get(document);
     if (tracked === undefined || tracked.tenant !== tenant) return undefined;
-    const { tenant: _tenant, ...change } = tracked;
+    const { tenant: _tenant, name: _name, ...change } = tracked;
     return change;
   }
 
@@ -136,7 +145,16 @@ class MemoryChangeFeed implements ChangeFeed {
 
   #stage(event: StageEvent): void {
     const state = STATE_OF[event.type];
+    const { document, tenant } = event;
     if (!this.#track(event, state)) return;
+    if (state === 'received' && tenant !== undefined && this.#tracked.get(document)?.name === undefined) {
+      // Should this turn out to be its deletion, nobody could say afterwards what was deleted.
+      const description = this.#describe(document, tenant);
+      this.#telling = this.#telling.then(async () => {
+        const described = await description;
+        if (described !== undefined) this.#rename(document, described);
+      });
+    }
     if (event.tenant !== undefined) {
       this.#tell(event.tenant, { type: 'document.stage', document: event.document, state, times: event.times });
     }
@@ -151,8 +169,10 @@ class MemoryChangeFeed implements ChangeFeed {
 
     const description = this.#describe(document, tenant);
     this.#telling = this.#telling.then(async () => {
-      const { title, uri } = (await description) ?? { title: '', uri: '' };
-      const change: RecentChange = { document, table, title, uri, kind, times, chunksTotal, chunksEmbedded };
+      const described = await description;
+      if (described !== undefined) this.#rename(document, described);
+      const name = described ?? this.#tracked.get(document)?.name ?? NO_NAME;
+      const change: RecentChange = { document, table, ...name, kind, times, chunksTotal, chunksEmbedded };
       this.#remember(tenant, change);
       this.#publish(tenant, { type: `document.${kind}`, ...change });
     });
@@ -163,8 +183,14 @@ class MemoryChangeFeed implements ChangeFeed {
     const { document, tenant, version, times } = event;
     const before = this.#tracked.get(document);
     if (before !== undefined && before.version > version) return false;
-    this.#put(document, { state, version, times, tenant: tenant ?? before?.tenant });
+    this.#put(document, { state, version, times, tenant: tenant ?? before?.tenant, name: before?.name });
     return true;
+  }
+
+  /** A description resolves when it can: events that came meanwhile stay as they are. */
+  #rename(document: DocumentId, name: Name): void {
+    const tracked = this.#tracked.get(document);
+    if (tracked !== undefined) this.#tracked.set(document, { ...tracked, name });
   }
 
   #failed(document: DocumentId, stage: string, code: string): void {
@@ -180,14 +206,13 @@ class MemoryChangeFeed implements ChangeFeed {
     dropOldest(this.#tracked, this.#options.documentsMax);
   }
 
-  async #describe(
-    document: DocumentId,
-    tenant: TenantId,
-  ): Promise<{ readonly title: string; readonly uri: string } | undefined> {
+  /** Undefined when the index cannot say: it is away, has never seen the document, or knows only that it was deleted. */
+  async #describe(document: DocumentId, tenant: TenantId): Promise<Name | undefined> {
     if (this.#describing >= DESCRIBING_MAX) return undefined;
     this.#describing += 1;
     try {
-      return await this.#options.describe(document, tenant);
+      const described = await this.#options.describe(document, tenant);
+      return described === undefined || (described.title === '' && described.uri === '') ? undefined : described;
     } catch {
       return undefined; // A change without its title is still worth telling; the index says elsewhere that it is away.
     } finally {

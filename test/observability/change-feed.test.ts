@@ -218,3 +218,29 @@ describe('recent samples', () => {
     expect(percentile([], 50)).toBeUndefined();
   });
 });
+
+describe('the name of a deleted document', () => {
+  const deleted = {
+    ...visible(1, { version: 2 as Version, chunksTotal: 0, chunksEmbedded: 0 }),
+    type: 'document-deleted',
+  } as const;
+
+  it('is what it was called before, though the index no longer knows', async () => {
+    let name = { title: 'Returns', uri: 'kb://returns' };
+    const feed = open({ describe: async () => name });
+    feed.emit(received(1));
+    name = { title: '', uri: '' };
+    feed.emit(deleted);
+    await feed.idle();
+    expect(feed.recent(ACME, 1)).toMatchObject([{ title: 'Returns', uri: 'kb://returns', kind: 'deleted' }]);
+    expect(feed.lastChange(doc(1), ACME)).not.toHaveProperty('name');
+  });
+
+  it('is empty when nobody here ever knew it', async () => {
+    const feed = open({ describe: async () => undefined });
+    feed.emit(received(1));
+    feed.emit(deleted);
+    await feed.idle();
+    expect(feed.recent(ACME, 1)).toMatchObject([{ title: '', uri: '' }]);
+  });
+});

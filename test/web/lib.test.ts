@@ -23,6 +23,8 @@ interface Lib {
     times: Record<string, string> | undefined,
   ): { name: string; state: string; tookMs: number | null; sinceCommitMs: number | null }[];
   stateOf(freshness: unknown, connected: boolean): { state: string; text: string; percent?: number | null };
+  lagOf(freshness: unknown): { text: string; strong: string };
+  withoutHeading(text: string, headings: string[]): string;
   diffWords(before: string, after: string): Part[];
   changesSince(previous: Result[] | undefined, current: Result[]): Map<string, { isNew: true; before?: string }>;
   splitByQuery(text: string, query: string): { hit: boolean; text: string }[];
@@ -108,6 +110,32 @@ describe('the state in the top bar', () => {
     expect(building([{ rowsRead: 30, rowsTotal: null, finished: false }])).toBeNull();
     expect(building([])).toBeNull();
   });
+});
+
+describe('how far behind', () => {
+  const freshness = (asOf: string | null, ...lags: (number | null)[]) => ({
+    asOf,
+    lagMs: 800,
+    sources: [{ partitions: lags.map((lagMs) => ({ lagMs })) }],
+  });
+  const asOf = '2026-11-20T06:31:02.114Z';
+
+  it('is nothing when nothing waits, whatever the age of the last proof', () => {
+    expect(lib.lagOf(freshness(asOf, 0, 0)).text).toBe('up to date as of');
+    expect(lib.lagOf(freshness(asOf)).text).toBe('up to date as of');
+  });
+
+  it('is the longest lag, the age of the proof where one is not known, and unknown without a proof', () => {
+    expect(lib.lagOf(freshness(asOf, 0, 1500))).toEqual({ text: 'behind', strong: '1.50 s' });
+    expect(lib.lagOf(freshness(asOf, 0, null))).toEqual({ text: 'behind', strong: '800 ms' });
+    expect(lib.lagOf(freshness(null, 0))).toEqual({ text: 'as of', strong: 'unknown' });
+  });
+});
+
+it('a heading that is shown above a chunk is left out of its text', () => {
+  expect(lib.withoutHeading('## Window\n\nWithin 30 days.', ['Returns', 'Window'])).toBe('Within 30 days.');
+  expect(lib.withoutHeading('## Window\n\nWithin 30 days.', ['Returns'])).toBe('## Window\n\nWithin 30 days.');
+  expect(lib.withoutHeading('## Window', ['Window'])).toBe('## Window');
 });
 
 describe('what changed', () => {

@@ -178,7 +178,7 @@ describe('the state of the instance', () => {
   it('is in the top bar: ready, building, by words only', async () => {
     const page = await openPage();
     await seen(page, '#state', /Ready/u);
-    await seen(page, '.facts', /40 ms behind.*12 documents · 18 chunks.*all-MiniLM-L6-v2/su);
+    await seen(page, '.facts', /up to date as of \d\d:\d\d:\d\d.*12 documents · 18 chunks.*all-MiniLM-L6-v2/su);
     Object.assign(world.knobs, { ready: false, rowsRead: 6 });
     await seen(page, '#state', /Building the index: 50 %/u);
     expect(await page.isVisible('#building')).toBe(true);
