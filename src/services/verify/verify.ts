@@ -66,7 +66,10 @@ export async function verify(
   onProgress({ phase: 'reading the index', done: 0, total: undefined });
   const stored = await readStored(deps.index, { vectorSample: options.vectorSample, random: deps.random }, signal);
   const scan = await compareRows(deps, stored.states, onProgress, signal);
-  const wrongVectors = await checkVectors(deps, stored.sample, onProgress, signal);
+  // A chunk that is wrong anyway says nothing about its document's vectors.
+  const wrong = new Set(scan.suspects.flatMap(({ problems }) => problems.map(({ chunk }) => chunk)));
+  const sample = stored.sample.filter(({ id }) => !wrong.has(id));
+  const wrongVectors = await checkVectors(deps, sample, onProgress, signal);
   const unseen = [...stored.states].filter(([id]) => !scan.seen.has(id));
   const suspects: Suspect[] = [
     ...withVectors(scan, wrongVectors),
@@ -100,7 +103,7 @@ export async function verify(
   return report(found, {
     documents: scan.seen.size,
     chunks: stored.chunks,
-    vectorsChecked: stored.sample.length,
+    vectorsChecked: sample.length,
     unindexable: scan.unindexable,
     tookMs: deps.clock.monotonic() - started,
     token,

@@ -1,0 +1,142 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { MemoryChunk } from '../../connectors/memory/store.ts';
+import type { createMemoryIndex } from '../../connectors/memory/memory-index.ts';
+import { hashingTokenizer } from '../../connectors/hashing/tokenizer.ts';
+import type { ChunkId } from '../../src/domain/ids.ts';
+import type { StoredChunk } from '../../src/ports/index-store.ts';
+import { createRepair } from '../../src/services/verify/repair.ts';
+import { verify, type VerifyDeps } from '../../src/services/verify/verify.ts';
+import { createPipelineKit, idOf, type PipelineKit } from '../support/pipeline-kit.ts';
+
+type MemoryIndex = ReturnType<typeof createMemoryIndex>;
+
+let kit: PipelineKit;
+let running: Promise<void>;
+afterEach(async () => {
+  kit.stop();
+  await running;
+  await kit.close();
+});
+
+async function indexed(): Promise<{ deps: VerifyDeps; store: MemoryIndex['store'] }> {
+  kit = createPipelineKit();
+  expect(await kit.index.registerSettings('test', kit.signal)).toBe(1);
+  running = kit.run();
+  for (let id = 1; id <= 20; id += 1) {
+    kit.write(id, {
+      body: `# Article ${id}\n\nText of article ${id} about subject ${id * 17}.\n\n# More\n\nAnd more of ${id}.`,
+    });
+  }
+  kit.remove(20);
+  await kit.quiet();
+  const { index, embedQueue, clock, expectations } = kit;
+  const repair = createRepair({
+    index,
+    embedQueue,
+    clock,
+    settingsFingerprint: 'test',
+    sourceOf: () => 'app',
+    forgetHeads: () => kit.pipeline.forgetHeads(),
+  });
+  const tokensOf = (text: string): number => hashingTokenizer.count(text);
+  const deps = {
+    index,
+    sources: () => [kit.live],
+    expectations,
+    embedQueue,
+    tokensOf,
+    clock,
+    random: Math.random,
+    repair,
+  };
+  return { deps, store: (index as MemoryIndex).store };
+}
+
+const run = (deps: VerifyDeps, repair = false) =>
+  verify(deps, { repair, vectorSample: 1_000 }, () => undefined, new AbortController().signal);
+
+const counts = ({ missing, stale, ghost, duplicate }: Awaited<ReturnType<typeof run>>) => ({
+  missing,
+  stale,
+  ghost,
+  duplicate,
+});
+const CLEAN = { missing: 0, stale: 0, ghost: 0, duplicate: 0 };
+
+/** Puts a changed copy of a stored chunk behind the index's back, as bad disks and bugs do. */
+function damage(store: MemoryIndex['store'], document: number, from: ChunkId, change: Partial<MemoryChunk>): void {
+  const chunks = store.chunks.get(idOf(document));
+  const chunk = chunks?.get(from);
+  if (chunks === undefined || chunk === undefined) throw new Error('no such chunk');
+  chunks.set(change.id ?? from, { ...chunk, ...change });
+}
+
+describe('verify', () => {
+  it('finds nothing wrong with what the pipeline wrote', async () => {
+    const { deps } = await indexed();
+    const report = await run(deps);
+    expect(counts(report)).toEqual(CLEAN);
+    expect(report).toMatchObject({ documents: 19, problems: [], unindexable: 0 });
+    expect(report.vectorsChecked).toBe(report.chunks);
+  });
+
+  it('names missing, stale, ghost and duplicate chunks, and repair mends them all', async () => {
+    const { deps, store } = await indexed();
+    const first = (id: number): ChunkId => store.heads.get(idOf(id))!.chunks[0]!.id;
+    store.chunks.get(idOf(1))?.delete(first(1));
+    damage(store, 2, first(2), { text: 'something else' as StoredChunk['text'] });
+    damage(store, 3, first(3), { vector: new Float32Array(384).fill(Math.sqrt(1 / 384)) });
+    damage(store, 4, first(4), { id: '00000000-0000-5000-8000-000000000001' as ChunkId });
+    const text = 'nobody wrote this' as StoredChunk['text'];
+    damage(store, 5, first(5), { id: '00000000-0000-5000-8000-000000000002' as ChunkId, text });
+    store.heads.delete(idOf(6));
+    const ghost = store.heads.get(idOf(7))!;
+    store.heads.set(idOf(99), { ...ghost, id: idOf(99), chunks: [] });
+
+    const found = await run(deps);
+    const kindsOf = (id: number): readonly string[] => [
+      ...new Set(found.problems.filter((problem) => problem.document === idOf(id)).map((problem) => problem.kind)),
+    ];
+    expect(kindsOf(1)).toEqual(['missing']);
+    expect(kindsOf(2)).toEqual(['stale']);
+    expect(kindsOf(3)).toEqual(['stale']);
+    expect(kindsOf(4)).toEqual(['duplicate']);
+    expect(kindsOf(5)).toEqual(['ghost']);
+    expect(kindsOf(6)).toEqual(['missing']);
+    expect(kindsOf(99)).toEqual(['ghost']);
+    expect(new Set(found.problems.map((problem) => problem.document)).size).toBe(7);
+
+    const repaired = await run(deps, true);
+    expect(counts(repaired)).toEqual(CLEAN);
+    expect(repaired.repaired).toBe(7);
+    expect(counts(await run(deps))).toEqual(CLEAN);
+    expect(await kit.text(6)).toContain('Text of article 6');
+
+    kit.write(6, { body: 'Edited after the repair.' });
+    await kit.quiet();
+    expect(await kit.text(6)).toBe('Edited after the repair.');
+    expect(counts(await run(deps))).toEqual(CLEAN);
+  });
+
+  it('does not call an edit that is still on its way a problem', async () => {
+    const { deps } = await indexed();
+    const editing = setInterval(
+      () => kit.write(1 + Math.floor(Math.random() * 19), { body: `Edit ${Math.random()}.` }),
+      1,
+    );
+    try {
+      for (let round = 0; round < 5; round += 1) expect(counts(await run(deps))).toEqual(CLEAN);
+    } finally {
+      clearInterval(editing);
+    }
+  });
+
+  it('leaves rows that cannot be indexed to the dead letters', async () => {
+    const { deps } = await indexed();
+    kit.write(3, { body: 'x'.repeat(200_000) });
+    await kit.quiet();
+    const report = await run(deps);
+    expect(report.unindexable).toBe(1);
+    expect(counts(report)).toEqual(CLEAN);
+  });
+});
