@@ -49,7 +49,9 @@ export class TableSnapshot {
 
   get progress(): SnapshotProgress {
     const { id, rowsEstimate } = this.plan;
-    return { table: id, rowsRead: Number(this.#offset), rowsTotal: rowsEstimate, finished: this.isFinished };
+    // The last offset is not a row's: it says that the table is complete.
+    const rowsRead = Number(this.#offset) - (this.#finishedSent ? 1 : 0);
+    return { table: id, rowsRead, rowsTotal: rowsEstimate, finished: this.isFinished };
   }
 
   /** True when the checkpoint has changed. */
