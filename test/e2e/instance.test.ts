@@ -219,6 +219,14 @@ describe('documents pushed over HTTP', () => {
 });
 
 describe('what an operator looks at', () => {
+  it('counts the rows of the first copy', async () => {
+    const { body } = await instance.call<{ sources: { snapshots: unknown }[] }>('GET', '/v1/freshness');
+    expect(body.sources[0]?.snapshots).toEqual([
+      expect.objectContaining({ table: 'app.public.articles', rowsRead: 3, finished: true }),
+      expect.objectContaining({ table: 'app.public.notices', rowsRead: 1, finished: true }),
+    ]);
+  });
+
   it('is alive, ready, measured and described', async () => {
     expect((await instance.call('GET', '/livez')).body).toEqual({ live: true });
     expect((await instance.call('GET', '/readyz')).body).toEqual({ ready: true, reasons: [] });
