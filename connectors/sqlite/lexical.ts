@@ -5,7 +5,7 @@ import { matchExpression } from './words.ts';
 
 /** FTS5's `bm25` is lower for better matches; ours is higher. The scope column only filters: its weight is 0. */
 const MATCH = `SELECT rowid, -bm25(words, 0.0, 1.0) AS score FROM words WHERE words MATCH ? ORDER BY score DESC, rowid LIMIT ?`;
-const GROWTH = 8;
+const GROWTH = 32;
 
 export interface LexicalResult {
   readonly hits: readonly Ranked<CatalogueEntry>[];

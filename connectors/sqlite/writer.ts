@@ -29,7 +29,8 @@ const LOG_PAGES_MAX = 4_000;
  * Group commit without timers: an idle writer commits on the next turn of the event loop, and what arrives until then, or while a commit
  * runs, shares one transaction and one fsync. Checkpoints go the same way, so a position is never durable before its chunks.
  * The log is checkpointed between commits and not by one, so that no acknowledgement waits for it.
- * Each write has its own savepoint: one that fails takes nothing with it. A failed disk (full, I/O) fails the whole transaction.
+ * A write that fails takes nothing with it; it may run twice, so what it changes besides the file belongs into its effect. A failed disk
+ * (full, I/O) fails the whole transaction.
  */
 export class GroupCommit {
   readonly #db: Database;
@@ -58,8 +59,12 @@ export class GroupCommit {
         run: () => {
           const outcome = work();
           return () => {
-            outcome.effect?.();
-            resolve(outcome.value);
+            try {
+              outcome.effect?.();
+              resolve(outcome.value);
+            } catch (error) {
+              reject(error instanceof Error ? error : new Error(String(error)));
+            }
           };
         },
       });
@@ -97,33 +102,46 @@ export class GroupCommit {
 
   #commitSlice(): void {
     const taken: Pending[] = [];
-    const settle: (() => void)[] = [];
     try {
-      this.#db.exec('BEGIN IMMEDIATE');
-      const until = performance.now() + SLICE_MS_MAX;
-      while (taken.length < WRITES_MAX && performance.now() < until) {
-        const pending = this.#queue.shift();
-        if (pending === undefined) break;
-        taken.push(pending);
-        settle.push(this.#attempt(pending));
-      }
-      this.#db.exec('COMMIT');
+      const settle = this.#transactionOf(taken);
+      this.#writesInLog += taken.length;
+      for (const done of settle) done();
     } catch (error) {
-      this.#rollBack();
       // With no transaction to begin, the writes that wait would fail the same way one by one: they fail together and are retried.
       for (const pending of taken.length > 0 ? taken : this.#queue.splice(0)) pending.reject(error);
-      return;
     }
-    this.#writesInLog += taken.length;
-    for (const done of settle) done();
+  }
+
+  /**
+   * First without savepoints, each of which would make FTS5 write its pending words out as a segment of their own. Where a write fails,
+   * all that was taken is undone and done once more, now each in its savepoint.
+   */
+  #transactionOf(taken: Pending[]): readonly (() => void)[] {
+    try {
+      return this.#transaction(() => this.#runSlice(taken));
+    } catch (error) {
+      if (taken.length === 0 || isStorageFailure(error)) throw error;
+      return this.#transaction(() => taken.map((pending) => this.#attempt(pending)));
+    }
+  }
+
+  #runSlice(taken: Pending[]): readonly (() => void)[] {
+    const settle: (() => void)[] = [];
+    const until = performance.now() + SLICE_MS_MAX;
+    while (taken.length < WRITES_MAX && performance.now() < until) {
+      const pending = this.#queue.shift();
+      if (pending === undefined) break;
+      taken.push(pending);
+      settle.push(run(pending));
+    }
+    return settle;
   }
 
   /** One write in its savepoint. Throws only where the transaction as a whole is lost. */
   #attempt(pending: Pending): () => void {
     this.#db.exec('SAVEPOINT one');
     try {
-      if (pending.signal !== undefined) throwIfAborted(pending.signal);
-      const settle = pending.run();
+      const settle = run(pending);
       this.#db.exec('RELEASE one');
       return settle;
     } catch (error) {
@@ -133,10 +151,27 @@ export class GroupCommit {
     }
   }
 
+  #transaction<T>(work: () => T): T {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      this.#db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
+  }
+
   /** SQLite ends some failed transactions itself; a second ROLLBACK would only hide the first error. */
   #rollBack(): void {
     if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
   }
+}
+
+function run(pending: Pending): () => void {
+  if (pending.signal !== undefined) throwIfAborted(pending.signal);
+  return pending.run();
 }
 
 const isStorageFailure = (error: unknown): boolean =>
