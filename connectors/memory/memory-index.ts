@@ -9,7 +9,7 @@ import { isWanted } from './filter.ts';
 import { rank } from './rank.ts';
 import { readVisible, toHit, type Judge } from './read.ts';
 import { createMemoryStore, type MemoryChunk, type MemoryStore } from './store.ts';
-import { sweep } from './sweep.ts';
+import { sweep, type isUnreachable } from './sweep.ts';
 import { writeParts, type WritePart } from './write.ts';
 
 export interface MemoryIndexOptions {
@@ -21,6 +21,7 @@ export interface MemoryIndexOptions {
   /** The rules of the ledger. Only the simulation's mutants ever replace them. */
   readonly parts?: (write: DocumentWrite) => readonly WritePart[];
   readonly judge?: Judge;
+  readonly unreachable?: typeof isUnreachable;
 }
 
 /**
@@ -135,7 +136,7 @@ export function createMemoryIndex(options: MemoryIndexOptions): Index & { readon
 
     async sweep(limits, signal) {
       throwIfAborted(signal);
-      return sweep(store, limits, step);
+      return sweep(store, limits, step, options.unreachable);
     },
 
     async deleteChunks(ids, signal) {

@@ -12,6 +12,7 @@ export async function sweep(
   store: MemoryStore,
   limits: SweepLimits,
   step: Step,
+  unreachable: typeof isUnreachable = isUnreachable,
 ): Promise<{ heads: number; chunks: number }> {
   const swept = { heads: 0, chunks: 0 };
   for (const id of [...store.heads.keys()]) {
@@ -34,7 +35,7 @@ export async function sweep(
     for (const id of [...chunks.keys()]) {
       const isGarbage = (): boolean => {
         const chunk = chunks.get(id);
-        return chunk !== undefined && isUnreachable(chunk, store.heads.get(document), limits);
+        return chunk !== undefined && unreachable(chunk, store.heads.get(document), limits);
       };
       if (!isGarbage()) continue;
       await step('delete a chunk');
@@ -86,7 +87,7 @@ function later(a: SourcePosition | undefined, b: SourcePosition | undefined): So
 }
 
 /** Never a chunk above its head: that is a commit under way. Without a head only below the committed mark, for the same reason. */
-function isUnreachable(chunk: MemoryChunk, head: Head | undefined, limits: SweepLimits): boolean {
+export function isUnreachable(chunk: MemoryChunk, head: Head | undefined, limits: SweepLimits): boolean {
   if (!isOld(chunk, limits)) return false;
   if (head === undefined) return isCommitted(chunk, limits);
   const order = compareStamps(chunk, head);

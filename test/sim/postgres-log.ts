@@ -49,6 +49,7 @@ export class PostgresLog implements SimLog {
   readonly #random: Random;
   readonly #observer: LogObserver;
   readonly #tables: readonly TableId[];
+  readonly #snapshotsWait: boolean;
   readonly #committed = new Map<PartitionId, bigint>();
   /** Transactions that happened. */
   #produced = 0;
@@ -56,7 +57,12 @@ export class PostgresLog implements SimLog {
   readonly #epochs: Epoch[] = [this.#epoch];
   #arrived: (() => void)[] = [];
 
-  constructor(history: History, deps: { scheduler: Scheduler; random: Random; observer: LogObserver }) {
+  constructor(
+    history: History,
+    deps: { scheduler: Scheduler; random: Random; observer: LogObserver },
+    options: { readonly snapshotsWait: boolean },
+  ) {
+    this.#snapshotsWait = options.snapshotsWait;
     this.#history = history;
     this.#scheduler = deps.scheduler;
     this.#random = deps.random;
@@ -141,7 +147,7 @@ export class PostgresLog implements SimLog {
   /** Whether a snapshot chunk may be delivered: everything in the log before its SELECT is settled. */
   isPassed(lsn: bigint): boolean {
     const last = this.#lastOffsetAtOrBelow(lsn);
-    return last === undefined || this.committedOffset(STREAM) >= last;
+    return !this.#snapshotsWait || last === undefined || this.committedOffset(STREAM) >= last;
   }
 
   #lastOffsetAtOrBelow(lsn: bigint): bigint | undefined {

@@ -11,6 +11,7 @@ import { silentObserver } from '../../src/observability/events.ts';
 import type { DeadLetters } from '../../src/ports/dead-letters.ts';
 import type { Embedder } from '../../src/ports/embedder.ts';
 import type { DocumentWrite, Index } from '../../src/ports/index-store.ts';
+import type { Source } from '../../src/ports/source.ts';
 import type { RowLookup } from '../../src/ports/rows.ts';
 import { createMemoryIndex } from '../../connectors/memory/memory-index.ts';
 import type { MemoryStore } from '../../connectors/memory/store.ts';
@@ -41,15 +42,17 @@ export interface Surroundings {
   readonly parts: (write: DocumentWrite) => readonly WritePart[];
   /** Wraps what a process sees of the index. */
   readonly indexOf: (index: Index) => Index;
+  readonly sourceOf: (source: Source) => Source;
   /** Told of every write before it is sent. */
   readonly onWrite: (write: DocumentWrite) => void;
   readonly onFailure: (error: unknown) => void;
 }
 
-export const RULES_AS_BUILT: Pick<Surroundings, 'rules' | 'parts' | 'indexOf'> = {
+export const RULES_AS_BUILT: Pick<Surroundings, 'rules' | 'parts' | 'indexOf' | 'sourceOf'> = {
   rules: RULES,
   parts: (write) => writeParts(write),
   indexOf: (index) => index,
+  sourceOf: (source) => source,
 };
 
 /** One Freshet, from start to the end of its run or to its death. */
@@ -106,7 +109,7 @@ export class Process implements ProcessHandle {
     const clock = scheduler.clockOf(this, () => skew);
     const index = this.#around.indexOf(this.#index());
     const generation = await retried(() => index.registerSettings(fingerprintOf(settings), this.#life.signal));
-    const source = log.open(this, this.partitions);
+    const source = this.#around.sourceOf(log.open(this, this.partitions));
     const own = random.fork();
     const embedder = this.#embedder(settings);
     const shared = { clock, observer: silentObserver, random: own.next };

@@ -17,6 +17,8 @@ export interface Profile {
   readonly lookups: boolean;
   readonly resends: boolean;
   readonly reads: boolean;
+  /** The database goes back in its own log once. */
+  readonly restored: boolean;
 }
 
 const everything = {
@@ -29,6 +31,7 @@ const everything = {
   truncates: true,
   resends: true,
   reads: true,
+  restored: false,
 };
 
 export const PROFILES = {
@@ -47,6 +50,16 @@ export const PROFILES = {
     chaos: 0.3,
     sweeps: 4,
     pace: 0.012,
+  },
+  // Positions of a truncate would cover what came after the restore: that needs a new epoch.
+  restored: {
+    ...everything,
+    name: 'restored',
+    log: 'kafka',
+    poison: false,
+    lookups: false,
+    restored: true,
+    truncates: false,
   },
 } as const satisfies Record<string, Profile>;
 

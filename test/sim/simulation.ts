@@ -1,9 +1,12 @@
 import { createMemoryDeadLetters } from '../../connectors/memory/dead-letters.ts';
 import { createMemoryIndex } from '../../connectors/memory/memory-index.ts';
 import type { Judge } from '../../connectors/memory/read.ts';
+import type { isUnreachable } from '../../connectors/memory/sweep.ts';
 import { createMemoryStore } from '../../connectors/memory/store.ts';
 import { compareStamps, snapshotVersion, type Version } from '../../src/domain/version.ts';
 import type { PartitionId } from '../../src/domain/ids.ts';
+import { FreshetError } from '../../src/domain/errors.ts';
+import type { PipelineLimits } from '../../src/ingest/context.ts';
 import type { DocumentWrite, SweepLimits } from '../../src/ports/index-store.ts';
 import { belowDeadLetters } from '../../src/services/sweep.ts';
 import { Faults } from './faults.ts';
@@ -29,11 +32,17 @@ const HORIZON_MS = HEAD_CACHE_MS + WRITE_DEADLINE_MS + ZOMBIE_MS + 2 * PACKET_DE
 const QUIET_STEPS_MAX = 20_000;
 
 /** What a mutant changes of the rules. */
-export interface Mutation extends Partial<Pick<Surroundings, 'rules' | 'parts' | 'indexOf'>> {
+export interface Mutation extends Partial<Pick<Surroundings, 'rules' | 'parts' | 'indexOf' | 'sourceOf'>> {
   readonly judge?: Judge;
+  readonly unreachable?: typeof isUnreachable;
   readonly sweepLimits?: (limits: SweepLimits) => SweepLimits;
+  readonly limits?: Partial<PipelineLimits>;
   /** Sweeps although a snapshot is unfinished. */
   readonly sweepsDuringSnapshots?: boolean;
+  /** Raises floors above dead letters. */
+  readonly forgetsLetters?: boolean;
+  /** Delivers rows read by SELECT at once. */
+  readonly snapshotsDoNotWait?: boolean;
 }
 
 export interface Result {
@@ -55,9 +64,12 @@ export async function runSeed(seed: number, options: RunOptions): Promise<Result
     await simulation.run();
     return { seed, violation: undefined, steps: simulation.steps };
   } catch (error) {
-    if (!(error instanceof Violation))
-      throw new Error(`Seed ${seed} of profile ${options.profile.name} failed.`, { cause: error });
-    return { seed, violation: { check: error.check, message: error.message }, steps: simulation.steps };
+    const { steps } = simulation;
+    if (error instanceof Violation) return { seed, violation: { check: error.check, message: error.message }, steps };
+    // A process that ends with an error of its own did not keep what it promised either.
+    if (error instanceof FreshetError)
+      return { seed, violation: { check: 'run', message: `${error.code}: ${error.message}` }, steps };
+    throw new Error(`Seed ${seed} of profile ${options.profile.name} failed.`, { cause: error });
   }
 }
 
@@ -103,8 +115,8 @@ class Simulation {
     const deps = { scheduler, random: random.fork(), observer };
     this.#log =
       profile.log === 'kafka'
-        ? new KafkaLog(history, deps, { partitions: 1 + random.int(3), resends: profile.resends, reads: profile.reads })
-        : new PostgresLog(history, deps);
+        ? new KafkaLog(history, deps, { ...profile, partitions: 1 + random.int(3) })
+        : new PostgresLog(history, deps, { snapshotsWait: mutation?.snapshotsDoNotWait !== true });
     this.#random = random;
     this.#profile = profile;
     this.#mutation = mutation ?? {};
@@ -124,6 +136,7 @@ class Simulation {
         writeDeadlineMs: WRITE_DEADLINE_MS,
         headCacheEntries: 1 + random.int(8),
         drainMs: 100,
+        ...this.#mutation.limits,
       },
       onWrite: (write) => this.#embedsOnlyNewText(write),
       onFailure: (error) => this.#fail(error),
@@ -271,11 +284,12 @@ class Simulation {
   }
 
   #index(owner: Owner | undefined): ReturnType<typeof createMemoryIndex> {
-    const { judge } = this.#mutation;
+    const { judge, unreachable } = this.#mutation;
     return createMemoryIndex({
       dimensions: 1,
       store: this.#store,
       ...(judge === undefined ? {} : { judge }),
+      ...(unreachable === undefined ? {} : { unreachable }),
       ...(owner === undefined ? {} : { step: (what: string) => this.#scheduler.gate(owner, what) }),
     });
   }
@@ -296,7 +310,8 @@ class Simulation {
     if (!this.#log.snapshotsFinished && this.#mutation.sweepsDuringSnapshots !== true) return;
     this.#noteCommitted();
     const now = START_OF_TIME + this.#scheduler.now;
-    const committed = belowDeadLetters(this.#committed, await this.#deadLetters.list({ limit: 1_000 }));
+    const letters = this.#mutation.forgetsLetters === true ? [] : await this.#deadLetters.list({ limit: 1_000 });
+    const committed = belowDeadLetters(this.#committed, letters);
     const limits = { horizonMs: HORIZON_MS, now, committed };
     const index = this.#around.indexOf(this.#index({ name: 'sweeper' }));
     await index.sweep(this.#mutation.sweepLimits?.(limits) ?? limits, new AbortController().signal);
