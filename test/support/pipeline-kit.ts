@@ -77,21 +77,21 @@ export function createPipelineKit(
   const mappings = new Map([[TABLE, mapping]]);
   let position = 0;
 
-  const source: FullSource = Object.assign(scripted, {
+  const source = Object.assign(scripted, {
     row: (_table: unknown, key: RowKey) => Promise.resolve(rows.get(key)),
     async *rows() {
       for (const [key, row] of rows) yield { key, row };
     },
     coveredToken: () => String(scripted.committed.values().next().value ?? 0n),
     currentToken: () => Promise.resolve(String(position)),
-    reached: async (token: string) => {
+    reached: async (token: string, _waitMs?: number, _signal?: AbortSignal): Promise<boolean> => {
       for (let turn = 0; turn < 200; turn += 1) {
         if ((scripted.committed.values().next().value ?? 0n) >= BigInt(token)) return true;
         await new Promise((resolve) => setImmediate(resolve));
       }
       return false;
     },
-  });
+  }) satisfies FullSource;
   const documentId = (_table: unknown, key: RowKey): DocumentId => rowDocumentId('app', TABLE, key);
   const pipeline = createPipeline({
     source,
