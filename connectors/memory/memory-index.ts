@@ -126,8 +126,8 @@ export function createMemoryIndex(options: MemoryIndexOptions): Index & { readon
       }
     },
 
-    async *scanChunks({ vectors }, signal) {
-      for (const document of [...store.chunks.keys()].sort()) {
+    async *scanChunks({ vectors, document: only }, signal) {
+      for (const document of only === undefined ? [...store.chunks.keys()].sort() : [only]) {
         throwIfAborted(signal);
         await step('scan chunks');
         for (const chunk of store.chunks.get(document)?.values() ?? []) yield toStored(chunk, vectors);

@@ -9,7 +9,7 @@ import { createChunker } from '../ingest/chunk/chunker.ts';
 import { htmlToText } from '../ingest/chunk/html-to-text.ts';
 import { createEmbedQueue } from '../ingest/embed-queue.ts';
 import { createMapper } from '../ingest/map.ts';
-import { createChangeFeed, type ChangeFeed } from '../observability/change-feed.ts';
+import { createChangeFeed } from '../observability/change-feed.ts';
 import type { Observer } from '../observability/events.ts';
 import { registerProcessMetrics, registerStateGauges } from '../observability/gauges.ts';
 import { createObserver } from '../observability/observer.ts';
@@ -49,6 +49,8 @@ export interface Freshet {
   readonly databases: Databases;
   readonly keys: DataKeys;
   readonly registry: Registry;
+  /** Where the damaged index was put, if it was replaced. */
+  readonly damagedIndex: string | undefined;
   /** Rejects when a pipeline fails for good; resolves after `close`. */
   readonly failed: Promise<never>;
   close(): Promise<void>;
@@ -63,6 +65,8 @@ export interface OpenOptions {
   readonly signal: AbortSignal;
   /** Another way to an embedder than the configured one, for benchmarks and tests. The instance disposes of what it gives. */
   readonly openEmbedding?: typeof openEmbedding;
+  /** Puts a damaged index aside and builds a new one from the sources; otherwise it is an error. */
+  readonly replaceDamagedIndex?: boolean;
 }
 
 /** The composition root: builds every adapter, connects them by their ports, and starts the pipelines. */
@@ -95,21 +99,28 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
 
   const registry = new Registry();
   registerProcessMetrics(registry);
-  let feed: ChangeFeed | undefined;
-  const observer: Observer = createObserver({
-    logger: ui.logger,
-    registry,
-    also: [{ emit: (event) => feed?.emit(event) }, ui.observer],
-  });
-
   const files = await openIndexFiles(dataDir, {
     dimensions: embedder.dimensions,
     embedderFingerprint: embedder.fingerprint,
     onProgress: ui.indexProgress,
     onLarge: (message) => ui.logger.warn(message),
+    ...(options.replaceDamagedIndex === true ? { replaceDamagedAt: clock.now() } : {}),
   });
-  const { index } = files;
+  const { index, damagedIndex } = files;
+  if (damagedIndex !== undefined)
+    ui.say(`The index was damaged and is put aside as ${damagedIndex}. Building a new one …`);
   cleanup.add('index', () => index[Symbol.asyncDispose]());
+  const life = new AbortController();
+  setMaxListeners(0, life.signal);
+  const feed = createChangeFeed({
+    now: clock.now,
+    describe: async (id, tenant) => {
+      const head = (await index.heads([id], life.signal)).get(id);
+      return head?.attributes.tenant === tenant ? head.attributes : undefined;
+    },
+  });
+  const observer: Observer = createObserver({ logger: ui.logger, registry, also: [feed, ui.observer] });
+
   const state = await openSqliteState({ path: join(dataDir, 'state.sqlite'), sealKey: keys.seal });
   cleanup.add('state', () => state[Symbol.asyncDispose]());
   const { deadLetters } = state;
@@ -124,8 +135,6 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
     maxTextLength: config.limits.maxTextLength,
   });
 
-  const life = new AbortController();
-  setMaxListeners(0, life.signal);
   const embedQueue = createEmbedQueue({ embedder, clock, observer, random: Math.random, signal: life.signal });
   cleanup.add('embed queue', () => life.abort());
 
@@ -162,13 +171,6 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
   const live = (): readonly LiveSource[] => sources;
   const forgetHeads = (): void => sources.forEach(({ pipeline }) => pipeline.forgetHeads());
 
-  feed = createChangeFeed({
-    now: clock.now,
-    describe: async (id, tenant) => {
-      const head = (await index.heads([id], life.signal)).get(id);
-      return head?.attributes.tenant === tenant ? head.attributes : undefined;
-    },
-  });
   const expectations = createExpectations({ mapper, redactor, chunker, embedderFingerprint: embedder.fingerprint });
   const repair = createRepair({
     index,
@@ -220,7 +222,7 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
   };
 
   const failed = run(sources, { index, deadLetters, clock, observer, config }, cleanup);
-  return { services, sources, embedding, databases, keys, registry, failed, close };
+  return { services, sources, embedding, databases, keys, registry, damagedIndex, failed, close };
 }
 
 /** Starts the pipelines and the sweeper; stopping them is the first thing that closing does. */

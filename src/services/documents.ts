@@ -1,6 +1,6 @@
 import type { DocumentId, TenantId } from '../domain/ids.ts';
 import { pushedDocumentId } from '../domain/ids.ts';
-import type { ChangeFeed } from '../observability/change-feed.ts';
+import type { ChangeFeed, TrackedChange } from '../observability/change-feed.ts';
 import type { DeadLetters } from '../ports/dead-letters.ts';
 import type { Index } from '../ports/index-store.ts';
 import type { DocumentService, DocumentStatus } from './services.ts';
@@ -22,7 +22,7 @@ export function createDocumentService(deps: {
     delete: deps.delete,
 
     async get(id, tenant, signal) {
-      const stored = await index.document(toDocumentId(id, tenant), tenant, signal);
+      const stored = await firstOf(candidates(id, tenant), (document) => index.document(document, tenant, signal));
       if (stored === undefined || stored.head.deleted) return undefined;
       const { head, chunks } = stored;
       const { source, table, attributes, version, committedAt, indexedAt } = head;
@@ -38,50 +38,65 @@ export function createDocumentService(deps: {
       };
     },
 
-    async status(id, tenant, signal): Promise<DocumentStatus> {
-      const document = toDocumentId(id, tenant);
-      const tracked = feed.lastChange(document, tenant);
-      const head = (await index.heads([document], signal)).get(document);
-      const mine = head?.attributes.tenant === tenant ? head : undefined;
-      if (tracked !== undefined && (mine === undefined || tracked.version >= mine.version)) {
-        const { state, version, times, failure } = tracked;
-        const letter = failure === undefined ? undefined : await letterOf(deadLetters, document);
-        const freshnessMs = times.visible === undefined ? undefined : Math.max(0, times.visible - times.committed);
-        return {
-          id: document,
-          state,
-          version,
-          times,
-          freshnessMs,
-          ...(letter === undefined
-            ? {}
-            : {
-                failure: { stage: letter.stage, code: letter.code, message: letter.message, deadLetter: letter.id },
-              }),
-        };
-      }
-      if (mine === undefined)
-        return { id: document, state: 'unknown', version: undefined, times: {}, freshnessMs: undefined };
-      const { committedAt: committed, receivedAt: received, indexedAt: visible, deleted, version } = mine;
-      return {
-        id: document,
-        state: deleted ? 'deleted' : 'visible',
-        version,
-        times: { committed, received, visible },
-        freshnessMs: Math.max(0, visible - committed),
-      };
+    async status(id, tenant, signal) {
+      const [first, ...others] = candidates(id, tenant);
+      const known = await firstOf([first, ...others], async (document) => {
+        const status = await statusOf(document, tenant, signal);
+        return status.state === 'unknown' ? undefined : status;
+      });
+      return known ?? { id: first, state: 'unknown', version: undefined, times: {}, freshnessMs: undefined };
     },
   };
+
+  async function statusOf(document: DocumentId, tenant: TenantId, signal: AbortSignal): Promise<DocumentStatus> {
+    const tracked = feed.lastChange(document, tenant);
+    const head = (await index.heads([document], signal)).get(document);
+    const mine = head?.attributes.tenant === tenant ? head : undefined;
+    if (tracked !== undefined && (mine === undefined || tracked.version >= mine.version)) {
+      return fromFeed(document, tracked, await failureOf(tracked, document));
+    }
+    if (mine === undefined)
+      return { id: document, state: 'unknown', version: undefined, times: {}, freshnessMs: undefined };
+    const { committedAt: committed, receivedAt: received, indexedAt: visible, deleted, version } = mine;
+    return {
+      id: document,
+      state: deleted ? 'deleted' : 'visible',
+      version,
+      times: { committed, received, visible },
+      freshnessMs: Math.max(0, visible - committed),
+    };
+  }
+
+  /** There are few dead letters; the newest page is enough to find a fresh one. */
+  async function failureOf(tracked: TrackedChange, document: DocumentId): Promise<DocumentStatus['failure']> {
+    if (tracked.failure === undefined) return undefined;
+    const letters = await deadLetters.list({ limit: 1_000 });
+    const letter = letters.find((candidate) => candidate.document === document);
+    if (letter === undefined) return undefined;
+    const { stage, code, message, id } = letter;
+    return { stage, code, message, deadLetter: id };
+  }
 }
 
-function toDocumentId(id: string, tenant: TenantId): DocumentId {
-  return UUID.test(id) ? (id.toLowerCase() as DocumentId) : pushedDocumentId(tenant, id);
+function fromFeed(id: DocumentId, tracked: TrackedChange, failure: DocumentStatus['failure']): DocumentStatus {
+  const { state, version, times } = tracked;
+  const freshnessMs = times.visible === undefined ? undefined : Math.max(0, times.visible - times.committed);
+  return { id, state, version, times, freshnessMs, ...(failure === undefined ? {} : { failure }) };
 }
 
-/** There are few dead letters; the newest page is enough to find a fresh one. */
-async function letterOf(
-  deadLetters: DeadLetters,
-  document: DocumentId,
-): Promise<Awaited<ReturnType<DeadLetters['list']>>[number] | undefined> {
-  return (await deadLetters.list({ limit: 1_000 })).find((letter) => letter.document === document);
+/** A UUID may be a document id, or what the caller named a pushed document. */
+function candidates(id: string, tenant: TenantId): readonly [DocumentId, ...DocumentId[]] {
+  const pushed = pushedDocumentId(tenant, id);
+  return UUID.test(id) ? [id.toLowerCase() as DocumentId, pushed] : [pushed];
+}
+
+async function firstOf<T>(
+  ids: readonly DocumentId[],
+  find: (id: DocumentId) => Promise<T | undefined>,
+): Promise<T | undefined> {
+  for (const id of ids) {
+    const found = await find(id);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
