@@ -51,7 +51,8 @@ export function tableReason(
     const known = checkpoint.tables[id];
     if (known === undefined) continue;
     if (known.removed) return `table ${id} was taken out of the configuration and put back`;
-    if (known.fingerprint !== fingerprint) return `the mapping of table ${id} was changed`;
+    if (known.fingerprint !== fingerprint)
+      return `the settings of table ${id} were changed (its mapping, the redaction, the chunker or the embedder)`;
     const plan = plans.find((candidate) => candidate.id === id);
     if (plan === undefined) continue;
     if (plan.oid !== known.oid) return `table ${id} was dropped and created again`;

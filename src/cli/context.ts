@@ -27,7 +27,7 @@ export interface ServeOptions extends GlobalOptions {
 /** How a command reached the index. */
 export type Via =
   | { readonly kind: 'instance'; readonly api: string }
-  | { readonly kind: 'data folder'; readonly path: string };
+  | { readonly kind: 'data folder'; readonly path: string; readonly damagedIndex: string | undefined };
 
 export interface Context<Options extends GlobalOptions> {
   readonly deps: CliDeps;
@@ -40,7 +40,10 @@ export interface Context<Options extends GlobalOptions> {
   loadDemo(): LoadedConfig;
   progress(): ProgressMeter;
   /** Runs on the running instance, or on the data folder under its lock, which is given back afterwards. */
-  withServices<T>(use: (services: CliServices, via: Via) => Promise<T>): Promise<T>;
+  withServices<T>(
+    use: (services: CliServices, via: Via) => Promise<T>,
+    options?: { readonly replaceDamagedIndex: boolean },
+  ): Promise<T>;
 }
 
 /** Flags as a layer over file and environment. */
@@ -97,7 +100,7 @@ export function createContext<Options extends GlobalOptions>(deps: CliDeps, comm
         // JSON on a pipe is read by a program: it gets no lines it did not ask for.
         silent: json && deps.stderr.isTTY !== true,
       }),
-    withServices: async (use) => {
+    withServices: async (use, { replaceDamagedIndex } = { replaceDamagedIndex: false }) => {
       const loaded = load();
       const { config } = loaded;
       const instance = await findInstance(config.dataDir, deps.fetch, deps.signal);
@@ -110,9 +113,13 @@ export function createContext<Options extends GlobalOptions>(deps: CliDeps, comm
       }
       throwIfAborted(deps.signal);
       if (!json) screen.note(screen.err.dim(`No instance is running on ${config.dataDir}: opening it.`));
-      const opened = await deps.openOffline(config, runOptions(loaded));
+      const opened = await deps.openOffline(config, { ...runOptions(loaded), replaceDamagedIndex });
       try {
-        return await use(opened.services, { kind: 'data folder', path: config.dataDir });
+        return await use(opened.services, {
+          kind: 'data folder',
+          path: config.dataDir,
+          damagedIndex: opened.damagedIndex,
+        });
       } finally {
         await opened.close();
       }

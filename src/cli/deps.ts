@@ -25,6 +25,13 @@ export interface RunOptions {
   readonly originOf: LoadedConfig['originOf'];
 }
 
+export interface OpenedFolder {
+  readonly services: CliServices;
+  /** The index file was damaged, and one built from the sources has taken its place; the damaged one is kept under this path. */
+  readonly damagedIndex?: string;
+  close(): Promise<void>;
+}
+
 export interface CheckResult {
   readonly status: 'ok' | 'warn' | 'fail';
   readonly detail: string;
@@ -59,8 +66,11 @@ export interface CliDeps {
   /** Takes the lock of the data folder (error code DATA_DIR_LOCKED when another process has it) and opens what commands need. */
   openOffline(
     config: FreshetConfig,
-    options: RunOptions,
-  ): Promise<{ readonly services: CliServices; close(): Promise<void> }>;
+    options: RunOptions & {
+      /** Puts a damaged index file aside and builds a new one, instead of failing. */
+      readonly replaceDamagedIndex: boolean;
+    },
+  ): Promise<OpenedFolder>;
   /** Checks that need adapters: the model, each database. */
   doctorChecks(config: FreshetConfig, options: RunOptions): readonly DoctorCheck[];
 }

@@ -1,6 +1,7 @@
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSqliteIndex, type SqliteIndexOptions } from '../../connectors/sqlite/index.ts';
+import { codeOf } from '../domain/errors.ts';
 import { createSwappableIndex, type FullIndex, type SwappableIndex } from './swappable-index.ts';
 
 const LIVE = 'index.sqlite';
@@ -10,6 +11,8 @@ const COMPANIONS = ['', '-wal', '-shm'];
 
 export interface IndexFiles {
   readonly index: SwappableIndex;
+  /** Where a damaged index was put, if it was replaced. */
+  readonly damagedIndex: string | undefined;
   openAside(): Promise<FullIndex>;
   /** See RebuildDeps.swap: the new file takes the old one's name in one rename. */
   swap(aside: FullIndex, last: (live: FullIndex) => Promise<void>): Promise<void>;
@@ -17,14 +20,30 @@ export interface IndexFiles {
 
 export type IndexOptions = Omit<SqliteIndexOptions, 'path'>;
 
-export async function openIndexFiles(dataDir: string, options: IndexOptions): Promise<IndexFiles> {
+/** @param settings with `replaceDamagedAt`, the time of now, a damaged index is put aside and an empty one takes its place */
+export async function openIndexFiles(
+  dataDir: string,
+  settings: IndexOptions & { readonly replaceDamagedAt?: number },
+): Promise<IndexFiles> {
+  const { replaceDamagedAt, ...options } = settings;
   const live = join(dataDir, LIVE);
   const aside = join(dataDir, ASIDE);
   // A rebuild that did not finish left nothing worth keeping.
   removeStore(aside);
-  const index = createSwappableIndex(await openSqliteIndex({ ...options, path: live }));
+  let damagedIndex: string | undefined;
+  const openLive = async (): Promise<FullIndex> => {
+    try {
+      return await openSqliteIndex({ ...options, path: live });
+    } catch (error) {
+      if (replaceDamagedAt === undefined || codeOf(error) !== 'INDEX_CORRUPT') throw error;
+      damagedIndex = setIndexAside(dataDir, replaceDamagedAt);
+      return openSqliteIndex({ ...options, path: live });
+    }
+  };
+  const index = createSwappableIndex(await openLive());
   return {
     index,
+    damagedIndex,
     openAside: async () => {
       removeStore(aside);
       const { onProgress: _onProgress, ...rest } = options;
@@ -43,10 +62,9 @@ export async function openIndexFiles(dataDir: string, options: IndexOptions): Pr
   };
 }
 
-/** Puts a damaged index out of the way, so that the next start builds a new one. Returns the new name, or undefined without a file. */
-export function setIndexAside(dataDir: string, now: number): string | undefined {
+/** Puts a damaged index out of the way. Returns its new name. */
+function setIndexAside(dataDir: string, now: number): string {
   const live = join(dataDir, LIVE);
-  if (!existsSync(live)) return undefined;
   const kept = join(dataDir, `index.damaged-${new Date(now).toISOString().replace(/[:.]/g, '-')}.sqlite`);
   for (const companion of COMPANIONS) if (existsSync(live + companion)) renameSync(live + companion, kept + companion);
   return kept;

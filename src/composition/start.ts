@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import picocolors from 'picocolors';
-import type { CliServices, RunOptions } from '../cli/deps.ts';
+import type { CliDeps, OpenedFolder, RunOptions } from '../cli/deps.ts';
 import type { FreshetConfig } from '../config/index.ts';
 import { kindOf } from '../domain/errors.ts';
 import { createLogger } from '../observability/logger.ts';
@@ -70,14 +70,26 @@ export async function start(config: FreshetConfig, options: RunOptions, around: 
 /** For commands on a data folder that no instance owns: opened and fed, not served. */
 export async function openOffline(
   config: FreshetConfig,
-  options: RunOptions,
+  options: Parameters<CliDeps['openOffline']>[1],
   around: Surroundings,
-): Promise<{ readonly services: CliServices; close(): Promise<void> }> {
+): Promise<OpenedFolder> {
   const ui = terminalOf(config, around);
-  const freshet = await openFreshet({ config, demo: options.demo, env: around.env, ui, signal: around.signal });
+  const { demo, replaceDamagedIndex } = options;
+  const freshet = await openFreshet({
+    config,
+    demo,
+    env: around.env,
+    ui,
+    signal: around.signal,
+    replaceDamagedIndex,
+  });
   await Promise.race([ready(freshet, around.signal), freshet.failed]);
   ui.end();
-  return { services: freshet.services, close: () => freshet.close() };
+  return {
+    services: freshet.services,
+    ...(freshet.damagedIndex === undefined ? {} : { damagedIndex: freshet.damagedIndex }),
+    close: () => freshet.close(),
+  };
 }
 
 const READY_POLL_MS = 50;

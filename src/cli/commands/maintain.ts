@@ -1,5 +1,6 @@
 import type { VerifyReport } from '../../services/services.ts';
 import type { Context, GlobalOptions } from '../context.ts';
+import type { CliServices } from '../deps.ts';
 import { examples, handle, wholeNumber, type Register } from '../define.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatCount, formatMs, plural } from '../format.ts';
@@ -71,25 +72,36 @@ function printReport(report: VerifyReport, options: VerifyOptions, screen: Scree
   if (wrong > 0 && options.repair !== true) screen.print('Run it with --repair to mend them.');
 }
 
+type Rebuilt = { readonly documents: number; readonly chunks: number };
+
 async function rebuild(context: Context<GlobalOptions>): Promise<number> {
   const { deps, screen } = context;
-  return context.withServices(async (services) => {
-    const began = deps.now();
+  const began = deps.now();
+  const rebuildWith = async (services: CliServices): Promise<Rebuilt> => {
     const progress = context.progress();
-    let result: { readonly documents: number; readonly chunks: number };
     try {
-      result = await services.admin.rebuild(progress.update, deps.signal);
+      return await services.admin.rebuild(progress.update, deps.signal);
     } finally {
       progress.finish();
     }
-    const tookMs = deps.now() - began;
-    if (context.json) screen.printJson({ ...result, tookMs });
-    else
-      screen.print(
-        `${screen.out.green('Rebuilt and swapped in:')} ${plural(result.documents, 'document')}, ${plural(result.chunks, 'chunk')} in ${formatMs(tookMs)}.`,
-      );
-    return EXIT.ok;
-  });
+  };
+  return context.withServices(
+    async (services, via) => {
+      const damaged = via.kind === 'data folder' ? via.damagedIndex : undefined;
+      // The new index in the place of a damaged one was built by opening it.
+      const { documents, chunks } =
+        damaged === undefined ? await rebuildWith(services) : (await services.freshness.report(deps.signal)).index;
+      const tookMs = deps.now() - began;
+      if (context.json) screen.printJson({ documents, chunks, tookMs });
+      else {
+        const size = `${plural(documents, 'document')}, ${plural(chunks, 'chunk')} in ${formatMs(tookMs)}.`;
+        screen.print(`${screen.out.green('Rebuilt and swapped in:')} ${size}`);
+        if (damaged !== undefined) screen.print(`The damaged index is kept as ${damaged}; nothing needs it any more.`);
+      }
+      return EXIT.ok;
+    },
+    { replaceDamagedIndex: true },
+  );
 }
 
 interface ReplayOptions extends GlobalOptions {
