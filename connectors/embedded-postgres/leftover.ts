@@ -51,6 +51,14 @@ export async function startTime(pid: number): Promise<string> {
 
 const OWNER_FILE = 'running-for.json';
 
+export const inUse = (pid: number): FreshetError =>
+  new FreshetError(
+    'POSTGRES_IN_USE',
+    'fatal',
+    `Process ${pid} already runs the embedded PostgreSQL of this data folder. Stop it first, or choose another --data-dir.`,
+    { details: { pid } },
+  );
+
 /** Refuses while another living Freshet runs this cluster, and takes it over otherwise. */
 export async function ensureSoleOwner(parent: string): Promise<void> {
   const text = await readFile(join(parent, OWNER_FILE), 'utf8').catch(() => undefined);
@@ -62,12 +70,7 @@ export async function ensureSoleOwner(parent: string): Promise<void> {
     return;
   }
   if (owner.pid === process.pid || !isAlive(owner.pid) || (await startTime(owner.pid)) !== owner.startTime) return;
-  throw new FreshetError(
-    'POSTGRES_IN_USE',
-    'fatal',
-    `Process ${owner.pid} already runs the embedded PostgreSQL of this data folder. Stop it first, or choose another --data-dir.`,
-    { details: { pid: owner.pid } },
-  );
+  throw inUse(owner.pid);
 }
 
 export const ownerFile = (parent: string) => join(parent, OWNER_FILE);

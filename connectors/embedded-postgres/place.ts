@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { FreshetError } from '../../src/domain/errors.ts';
 import { canReach, type Account } from './account.ts';
+import { isAlive, readPidFile } from './leftover.ts';
 
 /** Where a cluster and what belongs to it lies. */
 export interface Place {
@@ -28,9 +29,27 @@ async function json<T>(path: string): Promise<T | undefined> {
   }
 }
 
+/** `mkdir` with `recursive` never returns where a file system answers ENOENT to making a folder (/proc does). */
+async function makeFolders(path: string): Promise<void> {
+  const missing: string[] = [];
+  for (let folder = path; ; folder = dirname(folder)) {
+    const entry = await stat(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (entry !== undefined || folder === dirname(folder)) break;
+    missing.unshift(folder);
+  }
+  for (const folder of missing) {
+    await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  }
+}
+
 async function ensureWritable(dataDir: string): Promise<void> {
   try {
-    await mkdir(dataDir, { recursive: true });
+    await makeFolders(dataDir);
     await access(dataDir, constants.W_OK | constants.X_OK);
     // Root passes every access check; a read-only file system shows only when something is written.
     const probe = join(dataDir, `.writable-${process.pid}`);
@@ -73,8 +92,8 @@ async function sweep(home: string, log: (line: string) => void): Promise<void> {
     const back = await json<{ id: string }>(join(owner.dataDir, LOCATION_FILE));
     // A parent that is missing too may be a disk that is not mounted now.
     const parentThere = await stat(dirname(owner.dataDir)).catch(() => undefined);
-    const running = await stat(join(home, id, 'cluster', 'postmaster.pid')).catch(() => undefined);
-    if (back?.id === id || parentThere === undefined || running !== undefined) continue;
+    const server = await readPidFile(join(home, id, 'cluster'));
+    if (back?.id === id || parentThere === undefined || (server !== undefined && isAlive(server.pid))) continue;
     await rm(join(home, id), { recursive: true, force: true });
     log(`Removed a PostgreSQL cluster whose data folder ${owner.dataDir} no longer exists.`);
   }

