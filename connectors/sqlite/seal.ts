@@ -46,7 +46,8 @@ export class Seal {
       throw new FreshetError(
         'STATE_SEAL_KEY',
         'fatal',
-        'A stored row key does not open with this seal key. Start Freshet with the key the data folder was made with.',
+        'The state file was sealed with another key than the one in keys.json beside it. Restore keys.json from the same backup as state.sqlite. ' +
+          'Without one, move state.sqlite and index.sqlite away: the sources are indexed anew, only pushed documents must be pushed again.',
         { cause },
       );
     }

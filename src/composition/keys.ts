@@ -30,7 +30,8 @@ export function loadKeys(dataDir: string): DataKeys {
     throw new FreshetError(
       'KEYS_UNREADABLE',
       'fatal',
-      `${file} is damaged. Restore it from a backup; or remove the whole data folder and start again, which indexes everything anew.`,
+      `${file} is damaged. Restore it from a backup. Without one, move it, state.sqlite and index.sqlite away and start again: ` +
+        'the sources are indexed anew, only pushed documents must be pushed again.',
       { cause },
     );
   }
