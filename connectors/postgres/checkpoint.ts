@@ -16,6 +16,8 @@ const tableSchema = z.object({
   key: z.array(z.string()),
   /** Left the configuration: if it ever returns, nobody knows what happened meanwhile. */
   removed: z.boolean(),
+  /** Leaf partitions of a partitioned table, by OID, with the file each lies in. */
+  partitions: z.record(z.string(), z.string()).optional(),
   snapshot: z.object({
     finished: z.boolean(),
     rows: z.number(),

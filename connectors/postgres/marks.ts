@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../../src/domain/errors.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Lsn } from './lsn.ts';
 
@@ -28,22 +29,16 @@ export class Watermark {
 
   /** Resolves at the next move or after `ms`, whichever comes first. Rejects when the signal fires. */
   async moved(ms: number, signal: AbortSignal): Promise<void> {
-    const timer = new AbortController();
-    const move = new Promise<void>((resolve) => {
-      const wake = (): void => {
-        this.#waiting.delete(wake);
-        resolve();
-      };
-      this.#waiting.add(wake);
-      timer.signal.addEventListener('abort', wake, { once: true });
-    });
-    const sleep = this.#clock.sleep(ms, AbortSignal.any([signal, timer.signal]));
-    sleep.catch(() => undefined);
-    try {
-      await Promise.race([move, sleep]);
-    } finally {
-      timer.abort();
-    }
+    throwIfAborted(signal);
+    const over = new AbortController();
+    const end = (): void => over.abort();
+    this.#waiting.add(end);
+    signal.addEventListener('abort', end, { once: true });
+    // Rejects as soon as anything ends the wait early.
+    await this.#clock.sleep(ms, over.signal).catch(() => undefined);
+    this.#waiting.delete(end);
+    signal.removeEventListener('abort', end);
+    throwIfAborted(signal);
   }
 }
 

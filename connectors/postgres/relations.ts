@@ -24,7 +24,7 @@ const columnNames = (relation: MessageRelation): string[] => relation.columns.ma
 export class Relations {
   readonly #deps: RelationsDeps;
   readonly #plans = new Map<number, TablePlan | undefined>();
-  readonly #columns = new Map<string, string[]>();
+  readonly #columns = new Map<string, ReadonlyMap<string, number>>();
 
   constructor(deps: RelationsDeps) {
     this.#deps = deps;
@@ -74,22 +74,27 @@ export class Relations {
       if (!isHistory) throw new Restart(`the key of table ${plan.id} was changed, or it was created again`);
       return undefined;
     }
-    await this.#noteColumns(relation, plan);
-    return plans.find(({ id }) => id === plan.id) ?? plan;
+    this.#noteColumns(relation, plan);
+    return plan;
   }
 
-  async #noteColumns(relation: MessageRelation, plan: TablePlan): Promise<void> {
-    const columns = columnNames(relation);
+  /** Says what changed. An ALTER that computes values anew (`TYPE … USING`, a new column's default) logs no rows. */
+  #noteColumns(relation: MessageRelation, plan: TablePlan): void {
+    const columns = new Map(relation.columns.map(({ name, typeOid }) => [name, typeOid >>> 0]));
     const before = this.#columns.get(plan.id);
     this.#columns.set(plan.id, columns);
     if (before === undefined) return;
-    const added = columns.filter((name) => !before.includes(name));
-    const gone = before.filter((name) => !columns.includes(name));
-    if (added.length + gone.length === 0) return;
+    const added = [...columns.keys()].filter((name) => !before.has(name));
+    const gone = [...before.keys()].filter((name) => !columns.has(name));
+    const retyped = [...columns]
+      .filter(([name, type]) => before.has(name) && before.get(name) !== type)
+      .map(([name]) => name);
+    if (added.length + gone.length + retyped.length === 0) return;
     const list = (names: string[]): string => (names.length === 0 ? 'none' : names.join(', '));
     this.#deps.inform(
       'SCHEMA_CHANGED',
-      `Table ${plan.id} has changed: columns added ${list(added)}; gone ${list(gone)}.`,
+      `Table ${plan.id} has changed: columns added ${list(added)}; gone ${list(gone)}; of another type ${list(retyped)}. ` +
+        'Values that the ALTER itself computed are not in the log: "freshet verify --repair" finds them.',
     );
   }
 }

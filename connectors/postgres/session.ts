@@ -226,9 +226,9 @@ async function watch(
   signal: AbortSignal,
 ): Promise<void> {
   const { database, publication, plans, say, clock, limits } = deps;
-  const catalog = new CatalogWatch({ database, publication, plans, inspect, say });
+  const catalog = new CatalogWatch({ database, publication, plans, inspect, store: deps.store, say });
   for (;;) {
-    await clock.sleep(limits.catalogMs, signal);
     await catalog.look();
+    await clock.sleep(limits.catalogMs, signal);
   }
 }

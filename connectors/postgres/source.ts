@@ -31,6 +31,7 @@ export interface PostgresSource extends Source, TokenSource, RowLookup, RowScan 
 }
 
 const RECONNECT = { firstMs: 100, maxMs: 5_000 };
+const STABLE_MS = 2_000;
 
 /** Changes of PostgreSQL tables by logical replication (pgoutput, protocol 1). Nothing is connected before `read` or a look-up. */
 export function createPostgresSource(options: PostgresSourceOptions): PostgresSource {
@@ -94,14 +95,16 @@ class LogicalReplicationSource implements PostgresSource {
 
   /** Connects, and connects again after every failure that may pass. */
   async #run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
     let reason: string | undefined;
+    let connectedAt = Infinity;
     for (let attempt = 0, isFirst = true; !signal.aborted; ) {
       const restart = (this.#restart = new AbortController());
       try {
         await this.#session(
           { isFirst, reason },
           () => {
-            attempt = 0;
+            connectedAt = clock.monotonic();
             isFirst = false;
             reason = undefined;
           },
@@ -120,7 +123,9 @@ class LogicalReplicationSource implements PostgresSource {
           kindOf(cause) === 'transient' ||
           (!isFirst && cause instanceof FreshetError && cause.code === 'POSTGRES_STANDBY');
         if (!mayPass) throw cause;
-        attempt += 1;
+        // A connection that fails as soon as it is made is no recovery.
+        attempt = clock.monotonic() - connectedAt > STABLE_MS ? 1 : attempt + 1;
+        connectedAt = Infinity;
         await this.#backOff(cause as FreshetError, attempt, signal);
       }
     }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,9 +23,33 @@ export interface Cluster extends EmbeddedPostgres {
   remove(): Promise<void>;
 }
 
+async function externalServer(url: string, dataDir: string): Promise<EmbeddedPostgres> {
+  const database = `freshet_test_${randomUUID().slice(0, 8)}`;
+  const run = async (statement: string): Promise<void> => {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    await client.query(statement).finally(() => client.end());
+  };
+  await run(`CREATE DATABASE ${database}`);
+  const connectionString = new URL(url);
+  connectionString.pathname = `/${database}`;
+  return {
+    connectionString: String(connectionString),
+    port: Number(connectionString.port),
+    dataDir,
+    clusterDir: '',
+    pid: 0,
+    exited: new Promise(() => undefined),
+    stop: () => run(`DROP DATABASE ${database} WITH (FORCE)`),
+  };
+}
+
+/** An embedded server of its own; with FRESHET_TEST_POSTGRES (a superuser's URL) a fresh database of that server, to try other versions. */
 export async function startCluster(): Promise<Cluster> {
+  const external = process.env['FRESHET_TEST_POSTGRES'];
   const dataDir = await mkdtemp(join(tmpdir(), 'freshet-pg-'));
-  let server = await startEmbeddedPostgres({ dataDir });
+  let server =
+    external === undefined ? await startEmbeddedPostgres({ dataDir }) : await externalServer(external, dataDir);
   const clients = new Set<pg.Client>();
   const client = async (): Promise<pg.Client> => {
     const made = new pg.Client({ connectionString: server.connectionString });

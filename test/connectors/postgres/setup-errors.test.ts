@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Database } from '../../../connectors/postgres/connection.ts';
+import type { Database } from '../../../connectors/postgres/connection.ts';
 import { readServer } from '../../../connectors/postgres/server.ts';
 import { FreshetError } from '../../../src/domain/errors.ts';
 import { rowKey, tableId } from '../../../src/domain/ids.ts';

@@ -183,6 +183,37 @@ describe('streaming', () => {
     await reading.end();
   });
 
+  it('says so when partitions with rows come or go, which the log does not tell, and not when empty ones are made', async () => {
+    await cluster.sql(
+      `CREATE TABLE sliced (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE sliced_1 PARTITION OF sliced FOR VALUES FROM (0) TO (10)`,
+    );
+    const reading = startReading(cluster, {
+      slot: uniqueName('s'),
+      tables: [table('sliced')],
+      limits: { catalogMs: 20 },
+    });
+    const warnings = () =>
+      reading.events.filter((event) => event.type === 'source' && event.code === 'PARTITIONS_CHANGED').length;
+    const until = async (count: number) => {
+      for (let i = 0; i < 300 && warnings() < count; i += 1) await new Promise((resolve) => setTimeout(resolve, 10));
+      return warnings();
+    };
+    await reading.until(finished());
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await cluster.sql(`CREATE TABLE sliced_2 PARTITION OF sliced FOR VALUES FROM (10) TO (20)`);
+    await cluster.sql(`INSERT INTO sliced VALUES (1), (11)`);
+    await reading.until((all) => streamed(all).length === 2);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(warnings()).toBe(0);
+    await cluster.sql(`TRUNCATE sliced_2`);
+    expect(await until(1)).toBe(1);
+    await cluster.sql(`ALTER TABLE sliced DETACH PARTITION sliced_1`);
+    expect(await until(2)).toBe(2);
+    await cluster.sql(`ALTER TABLE sliced ATTACH PARTITION sliced_1 FOR VALUES FROM (0) TO (10)`);
+    expect(await until(3)).toBe(3);
+    await reading.end();
+  });
+
   it('orders an insert that waited on a unique index after the delete it waited for', async () => {
     await cluster.sql(`CREATE TABLE raced (id int PRIMARY KEY, body text); INSERT INTO raced VALUES (1, 'first')`);
     const reading = startReading(cluster, { slot: uniqueName('s'), tables: [table('raced')] });
@@ -316,6 +347,26 @@ describe('values', () => {
     expect(await reading.source.row(tableId('public.keyed'), key, never)).toBeUndefined();
     await cluster.sql(`DELETE FROM keyed`);
     await reading.until((all) => streamed(all).length === 3);
+    expect(finalRows(reading.deliveries).size).toBe(0);
+    await reading.end();
+  });
+});
+
+describe('a key so long that it is stored out of line', () => {
+  it('is still known when an update leaves it alone', async () => {
+    await cluster.sql(`CREATE TABLE longkey (k text PRIMARY KEY, body text, filler text);
+      ALTER TABLE longkey ALTER k SET STORAGE EXTERNAL, ALTER filler SET STORAGE PLAIN`);
+    const long = Array.from({ length: 2_400 }, (_, i) => String.fromCharCode(97 + ((i * i * 7 + i) % 26))).join('');
+    await cluster.sql('INSERT INTO longkey VALUES ($1, $2, $3)', [long, 'a', 'f'.repeat(500)]);
+    const reading = startReading(cluster, { slot: uniqueName('s'), tables: [table('longkey')] });
+    await reading.until(finished());
+    await cluster.sql(`UPDATE longkey SET body = 'b'`);
+    await reading.until((all) => streamed(all).length === 1);
+    const [copied, live] = upserts(reading.deliveries);
+    expect(live?.key).toBe(copied?.key);
+    expect(live?.row).toMatchObject({ k: long, body: 'b' });
+    await cluster.sql(`DELETE FROM longkey`);
+    await reading.until((all) => streamed(all).length === 2);
     expect(finalRows(reading.deliveries).size).toBe(0);
     await reading.end();
   });
