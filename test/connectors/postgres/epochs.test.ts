@@ -98,7 +98,7 @@ describe('a new epoch with a new copy of all tables, said loudly', () => {
     await cluster.sql(`CREATE TABLE beside (id int PRIMARY KEY)`);
     const changed = startReading(cluster, { ...settings, tables: [table('remapped', 'f2'), table('beside')] });
     await changed.until(finished(2));
-    expect(warnings(changed)).toEqual([expect.stringContaining('mapping of table public.remapped')]);
+    expect(warnings(changed)).toEqual([expect.stringContaining('settings of table public.remapped')]);
     await changed.stop();
     const without = startReading(cluster, { ...settings, tables: [table('beside')] });
     await without.untilEvent('CONNECTED');
