@@ -51,15 +51,11 @@ export const PROFILES = {
     sweeps: 4,
     pace: 0.012,
   },
-  // Positions of a truncate would cover what came after the restore: that needs a new epoch.
+  // Truncates and re-sends from before the restore cannot be told from what came after it: those need the new epoch a source must begin.
   restored: {
     ...everything,
-    name: 'restored',
-    log: 'kafka',
-    poison: false,
-    lookups: false,
-    restored: true,
-    truncates: false,
+    ...{ name: 'restored', log: 'kafka', poison: false, lookups: false, restored: true },
+    ...{ truncates: false, resends: false, sweeps: 3 },
   },
 } as const satisfies Record<string, Profile>;
 

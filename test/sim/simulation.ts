@@ -306,12 +306,12 @@ class Simulation {
     this.#sweepOnce().catch((error: unknown) => this.#fail(error));
   }
 
-  async #sweepOnce(): Promise<void> {
+  async #sweepOnce(marks: ReadonlyMap<PartitionId, Version> = this.#committed): Promise<void> {
     if (!this.#log.snapshotsFinished && this.#mutation.sweepsDuringSnapshots !== true) return;
     this.#noteCommitted();
     const now = START_OF_TIME + this.#scheduler.now;
     const letters = this.#mutation.forgetsLetters === true ? [] : await this.#deadLetters.list({ limit: 1_000 });
-    const committed = belowDeadLetters(this.#committed, letters);
+    const committed = belowDeadLetters(marks, letters);
     const limits = { horizonMs: HORIZON_MS, now, committed };
     const index = this.#around.indexOf(this.#index({ name: 'sweeper' }));
     await index.sweep(this.#mutation.sweepLimits?.(limits) ?? limits, new AbortController().signal);
@@ -356,11 +356,12 @@ class Simulation {
 
   /** As often as it takes: truncated heads first become tombstones, then these grow old. */
   async #sweepAll(): Promise<void> {
+    const all = new Map(this.#log.partitions.map((partition) => [partition, Number.MAX_SAFE_INTEGER as Version]));
     for (let n = 0; n < 3; n++) {
       this.#scheduler.advance(HORIZON_MS + 60);
       let done = false;
       const finish = (): void => void (done = true);
-      this.#sweepOnce().then(finish, (error: unknown) => this.#fail(error));
+      this.#sweepOnce(all).then(finish, (error: unknown) => this.#fail(error));
       while (!done) await this.#step();
     }
   }
