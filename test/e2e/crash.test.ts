@@ -119,9 +119,7 @@ describe('the PostgreSQL server', () => {
         return body.sources.find(({ source }) => source === 'app')?.connected === false;
       }, 'the lost connection to be reported');
       expect(down).toBe(true);
-      expect((await instance.search('quokka', { limit: 1 })).data[0]?.content[0]?.text).toContain(
-        'Quokka before',
-      );
+      expect((await instance.search('quokka', { limit: 1 })).data[0]?.content[0]?.text).toContain('Quokka before');
       expect(instance.run.child.exitCode).toBeNull();
 
       await cluster.start();

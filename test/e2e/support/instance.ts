@@ -17,6 +17,7 @@ export interface Place {
   /** The same with --json: its exit code and what it printed. */
   json<T = Record<string, unknown>>(...args: readonly string[]): Promise<{ code: number | null; value: T }>;
   start(...args: readonly string[]): Promise<Instance>;
+  /** Kills what still runs, and deletes the folder. */
   remove(): void;
 }
 
@@ -31,11 +32,16 @@ export function makePlace(config?: unknown): Place {
   if (config !== undefined) writeFileSync(file, stringify(config));
   const flags = ['--data-dir', dataDir, ...(config === undefined ? [] : ['--config', file])];
   const settings = { cwd: folder };
+  const runs: Run[] = [];
   const place: Place = {
     folder,
     dataDir,
     flags,
-    run: (...args) => spawnFreshet([...args, ...flags], settings),
+    async run(...args) {
+      const run = await spawnFreshet([...args, ...flags], settings);
+      runs.push(run);
+      return run;
+    },
     cli: (...args) => freshet([...args, ...flags], settings),
     async json<T>(...args: readonly string[]) {
       const { code, stdout, stderr } = await place.cli(...args, '--json');
@@ -49,7 +55,10 @@ export function makePlace(config?: unknown): Place {
       const run = await place.run('start', '--port', '0', '--embedder', 'hashing', ...args);
       return openInstance(run, dataDir);
     },
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    remove() {
+      for (const { child } of runs) if (child.exitCode === null) child.kill('SIGKILL');
+      rmSync(folder, { recursive: true, force: true });
+    },
   };
   return place;
 }

@@ -39,6 +39,9 @@ export async function spawnFreshet(args: readonly string[], { cwd, env }: RunSet
     env: { ...surroundings(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // A test that failed halfway must leave nothing running.
+  const killWithUs = (): void => void child.kill('SIGKILL');
+  process.once('exit', killWithUs);
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
@@ -48,6 +51,7 @@ export async function spawnFreshet(args: readonly string[], { cwd, env }: RunSet
     child.once('error', reject);
     child.once('close', (code, signal) => {
       over = true;
+      process.off('exit', killWithUs);
       resolve({ code, signal });
     });
   });
@@ -57,7 +61,7 @@ export async function spawnFreshet(args: readonly string[], { cwd, env }: RunSet
     exited,
     stdout: () => stdout,
     stderr: () => stderr,
-    async said(text, withinMs = 30_000) {
+    async said(text, withinMs = 20_000) {
       const holds = (output: string): boolean => (typeof text === 'string' ? output.includes(text) : text.test(output));
       await until(
         () => {
