@@ -25,8 +25,6 @@ export interface KafkaOptions {
   readonly partitions: number;
   readonly resends: boolean;
   readonly reads: boolean;
-  /** The database is restored once: source positions start again lower, times go on. */
-  readonly restored: boolean;
 }
 
 /**
@@ -79,11 +77,8 @@ export class KafkaLog implements SimLog {
     };
     let lsn = 100;
     let lastCommit = 100;
-    const restoredAt = options.restored ? random.int(this.#history.transactions.length) : -1;
     for (const transaction of this.#history.transactions) {
       const { index } = transaction;
-      // Odd from here on, so that no position comes twice.
-      if (index === restoredAt) lsn = lastCommit = 100 + random.int(Math.max(1, (lsn - 100) / 10)) * 10 + 1;
       if (options.resends && changes.length > 0 && random.chance(0.12)) entries.push(...resent(changes, random));
       if (options.reads && random.chance(0.12)) {
         const key = random.pick(this.#history.keys);

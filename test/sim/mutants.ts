@@ -143,14 +143,6 @@ const WRITE: readonly Mutant[] = [
 const DECISION: readonly Mutant[] = [
   { name: 're-sends are taken for changes', profile: 'kafka', mutation: without('resend') },
   {
-    name: 're-sends are told by position alone',
-    profile: 'restored',
-    mutation: stopped(
-      'resend',
-      (change, { head }) => isAtOrBelow(change, head) && change.version > (head?.version ?? 0),
-    ),
-  },
-  {
     name: 'the re-send test comes before the version test',
     profile: 'hot',
     mutation: stopped('resend', (change, { head }) => isAtOrBelow(change, head) && isNoLater(change, head)),
@@ -171,20 +163,7 @@ const DECISION: readonly Mutant[] = [
     profile: 'slow',
     mutation: without('below-floor', (change, { floor }) => floor !== undefined && change.version <= floor.version),
   },
-  {
-    name: 'floors know no times',
-    profile: 'restored',
-    mutation: stopped('below-floor', (change, { head, floor }) => head === undefined && isAtOrBelow(change, floor)),
-  },
-  { name: 'floors are cached', profile: 'slow', mutation: { indexOf: cachedFloors } },
-  {
-    name: 'writers know no truncations',
-    profile: 'kafka',
-    mutation: withRules({
-      decide: (change, situation, generation) =>
-        RULES.decide(change, { ...situation, truncation: undefined }, generation),
-    }),
-  },
+  { name: 'floors are cached', profile: 'sweeping', mutation: { indexOf: cachedFloors } },
   {
     name: 'reads are coalesced like changes',
     profile: 'kafka',
@@ -269,12 +248,12 @@ const READER: readonly Mutant[] = [
 const SWEEPER: readonly Mutant[] = [
   {
     name: 'sweeps wait for nothing',
-    profile: 'slow',
+    profile: 'sweeping',
     mutation: { sweepLimits: (limits) => ({ ...limits, horizonMs: 0 }) },
   },
   {
     name: 'floors rise above the committed mark',
-    profile: 'slow',
+    profile: 'stalls',
     mutation: {
       sweepLimits: (limits) => ({
         ...limits,
@@ -284,8 +263,8 @@ const SWEEPER: readonly Mutant[] = [
       }),
     },
   },
-  { name: 'floors rise above dead letters', profile: 'poison', mutation: { forgetsLetters: true } },
-  { name: 'sweeps run while a snapshot is unfinished', profile: 'slow', mutation: { sweepsDuringSnapshots: true } },
+  { name: 'floors rise above dead letters', profile: 'poison-postgres', mutation: { forgetsLetters: true } },
+  { name: 'sweeps run while a snapshot is unfinished', profile: 'stalls-postgres', mutation: { sweepsDuringSnapshots: true } },
   {
     name: 'a chunk above its head is swept',
     profile: 'slow',

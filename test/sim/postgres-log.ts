@@ -35,6 +35,8 @@ interface Change {
 interface Chunk {
   readonly table: TableId;
   readonly after: bigint;
+  /** Virtual time. */
+  readonly notBefore: number;
   readonly deliveries: Delivery[];
 }
 
@@ -50,6 +52,8 @@ export class PostgresLog implements SimLog {
   readonly #observer: LogObserver;
   readonly #tables: readonly TableId[];
   readonly #snapshotsWait: boolean;
+  /** Milliseconds for which a chunk of a snapshot is held up. */
+  readonly stall: () => number;
   readonly #committed = new Map<PartitionId, bigint>();
   /** Transactions that happened. */
   #produced = 0;
@@ -60,8 +64,9 @@ export class PostgresLog implements SimLog {
   constructor(
     history: History,
     deps: { scheduler: Scheduler; random: Random; observer: LogObserver },
-    options: { readonly snapshotsWait: boolean },
+    options: { readonly snapshotsWait: boolean; readonly stall: () => number },
   ) {
+    this.stall = options.stall;
     this.#snapshotsWait = options.snapshotsWait;
     this.#history = history;
     this.#scheduler = deps.scheduler;
@@ -83,6 +88,10 @@ export class PostgresLog implements SimLog {
     this.#scheduler.log(`WAL transaction ${transaction.index}: ${what.join(', ')}`);
     this.#wake();
     return true;
+  }
+
+  wakeIn(ms: number): void {
+    void this.#scheduler.sleep({ name: 'snapshot' }, ms + 1).then(() => this.#wake());
   }
 
   #wake(): void {
@@ -249,7 +258,11 @@ class Reader {
       const chunk = this.#chunks.get(table);
       if (chunk === undefined) {
         if ((this.#nextRow.get(table) ?? 0) <= this.#log.keysOf(table).length) ways.push(() => this.#select(table));
-      } else if (!this.#process.fenced && this.#log.isPassed(chunk.after)) {
+      } else if (
+        !this.#process.fenced &&
+        this.#log.scheduler.now >= chunk.notBefore &&
+        this.#log.isPassed(chunk.after)
+      ) {
         ways.push(() => this.#fromChunk(chunk));
       }
     }
@@ -295,17 +308,20 @@ class Reader {
     const keys = this.#log.keysOf(table);
     const rows = keys.slice(from, from + ROWS_TO_A_CHUNK).map((key) => ({ key, now: this.#log.current(key.number) }));
     await this.#log.scheduler.gate(this.#process, `selected rows of ${table}`);
+    const stall = this.#log.stall();
+    const notBefore = this.#log.scheduler.now + stall;
+    if (stall > 0) this.#log.wakeIn(stall);
     const deliveries = rows.map(({ key, now }, at) => this.#rowOf(key, now, BigInt(from + at)));
     if (from + rows.length >= keys.length) deliveries.push(this.#endOf(table, BigInt(keys.length)));
     this.#nextRow.set(table, from + deliveries.length);
-    this.#chunks.set(table, { table, after: this.#log.insertLsn(this.#epoch), deliveries });
+    this.#chunks.set(table, { table, after: this.#log.insertLsn(this.#epoch), notBefore, deliveries });
     return this.poll();
   }
 
   #rowOf(key: Key, { seq, row }: RowVersion, offset: bigint): Delivery {
     const version = snapshotVersion(this.#epoch.number);
     const position = { partition: snapshotPartition(key.table), offset };
-    this.#log.observer.delivers(key, version, position, { lo: 0, hi: seq });
+    this.#log.observer.delivers(key, version, position, { lo: seq, hi: seq });
     const receivedAt = START_OF_TIME + this.#log.scheduler.now;
     const rest = { position, endsPosition: true, receivedAt, bytes: 100 };
     if (row === undefined) return { ...rest, event: { kind: 'nothing', reason: 'heartbeat' } };

@@ -189,6 +189,8 @@ export class Process implements ProcessHandle {
           throw new FreshetError('SIM_REFUSED', 'poison', 'The embedder refuses this text, as the row asked for.');
         }
         await scheduler.gate(this, 'embedded');
+        const stall = faults.stall();
+        if (stall > 0) await scheduler.sleep(this, stall);
         return texts.map(() => new Float32Array([1]));
       },
       [Symbol.asyncDispose]: () => Promise.resolve(),

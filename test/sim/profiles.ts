@@ -17,8 +17,8 @@ export interface Profile {
   readonly lookups: boolean;
   readonly resends: boolean;
   readonly reads: boolean;
-  /** The database goes back in its own log once. */
-  readonly restored: boolean;
+  /** Probability that a batch, or a chunk of a snapshot, is held up for longer than the sweeper waits. */
+  readonly stalls: number;
 }
 
 const everything = {
@@ -31,7 +31,7 @@ const everything = {
   truncates: true,
   resends: true,
   reads: true,
-  restored: false,
+  stalls: 0,
 };
 
 export const PROFILES = {
@@ -51,12 +51,24 @@ export const PROFILES = {
     sweeps: 4,
     pace: 0.012,
   },
-  // Truncates and re-sends from before the restore cannot be told from what came after it: those need the new epoch a source must begin.
-  restored: {
+  /** Work that takes longer than the sweeper waits. */
+  stalls: {
     ...everything,
-    ...{ name: 'restored', log: 'kafka', poison: false, lookups: false, restored: true },
-    ...{ truncates: false, resends: false, sweeps: 3 },
+    name: 'stalls',
+    log: 'kafka',
+    poison: false,
+    lookups: false,
+    chaos: 0.5,
+    sweeps: 4,
+    pace: 0.03,
+    stalls: 0.08,
   },
+  'stalls-postgres': {
+    ...everything,
+    ...{ name: 'stalls-postgres', log: 'postgres', poison: false, lookups: true },
+    ...{ chaos: 0.5, sweeps: 4, pace: 0.03, stalls: 0.08 },
+  },
+  sweeping: { ...everything, name: 'sweeping', log: 'kafka', poison: false, lookups: false, chaos: 3, sweeps: 12 },
 } as const satisfies Record<string, Profile>;
 
 export type ProfileName = keyof typeof PROFILES;

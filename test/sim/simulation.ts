@@ -112,11 +112,15 @@ class Simulation {
         throw new Violation('1', `${where} was committed before the truncation of ${table} was durable`);
       },
     };
+    const faults = new Faults(random.fork());
     const deps = { scheduler, random: random.fork(), observer };
     this.#log =
       profile.log === 'kafka'
         ? new KafkaLog(history, deps, { ...profile, partitions: 1 + random.int(3) })
-        : new PostgresLog(history, deps, { snapshotsWait: mutation?.snapshotsDoNotWait !== true });
+        : new PostgresLog(history, deps, {
+            snapshotsWait: mutation?.snapshotsDoNotWait !== true,
+            stall: () => faults.stall(),
+          });
     this.#random = random;
     this.#profile = profile;
     this.#mutation = mutation ?? {};
@@ -127,7 +131,7 @@ class Simulation {
       ...this.#mutation,
       random: random.fork(),
       network: new Network(scheduler, random.fork(), this.#store, (error) => this.#fail(error)),
-      faults: new Faults(random.fork()),
+      faults,
       truth: new Truth(history, this.#log, this.#store),
       lookups: profile.lookups,
       limits: {
@@ -152,6 +156,7 @@ class Simulation {
     this.#startAll();
     faults.transient = this.#profile.faults * this.#random.next();
     faults.timeouts = this.#profile.faults * this.#random.next();
+    faults.stalls = this.#profile.stalls;
     await this.#chaos();
     faults.heal();
     while (this.#log.produce());
