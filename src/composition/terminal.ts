@@ -76,11 +76,10 @@ function createSnapshotMeter(now: () => number): (event: FreshetEvent) => { text
       startedAt ??= now();
       documents += 1;
       chunks += event.chunksTotal;
-      const seconds = Math.max(0.001, (now() - startedAt) / 1000);
-      return {
-        text: `Indexing: ${documents} documents, ${chunks} chunks, ${Math.round(chunks / seconds)} chunks/s`,
-        last: false,
-      };
+      const seconds = (now() - startedAt) / 1000;
+      // A rate over less than a second says nothing.
+      const rate = seconds < 1 ? '' : `, ${Math.round(chunks / seconds)} chunks/s`;
+      return { text: `Indexing: ${documents} documents, ${chunks} chunks${rate}`, last: false };
     }
     if (event.type === 'snapshot-progress' && event.finished && startedAt !== undefined) {
       const seconds = ((now() - startedAt) / 1000).toFixed(1);
