@@ -80,7 +80,7 @@ async function start({ connectionString, table, slot }: BareStart): Promise<void
         document: documentIdOf(table, Number(id)),
         revision: revisionIn(body),
         at: monotonicMs(),
-        ownMs: Number.NaN,
+        own: undefined,
         chunksEmbedded: 1,
       });
     take({ id: String(id), body, done });

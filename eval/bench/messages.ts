@@ -27,14 +27,21 @@ export type ToChild =
   | { readonly type: 'usage'; readonly call: number }
   | { readonly type: 'stop' };
 
+export interface OwnTimes {
+  readonly receivedMs: number;
+  readonly redactedMs: number;
+  readonly embeddedMs: number;
+  readonly visibleMs: number;
+}
+
 export interface Visible {
   readonly type: 'visible';
   readonly document: string;
   /** The newest revision that reading the document back gave. */
   readonly revision: number;
   readonly at: number;
-  /** The product's own figure, server's commit time → visible, on the wall clock. */
-  readonly ownMs: number;
+  /** The product's own figures, on the wall clock from the server's commit time; whole milliseconds. */
+  readonly own: OwnTimes | undefined;
   readonly chunksEmbedded: number;
 }
 

@@ -1,7 +1,7 @@
 import type { Part } from './context.ts';
 import { figuresOf, type Bar } from './report.ts';
 import { percentile, percentiles } from './statistics.ts';
-import { commitToVisible, createWriter } from './writer.ts';
+import { commitToVisible, createWriter, stageFigures, type Edit } from './writer.ts';
 
 const RATES = [20, 100] as const;
 const BLOCKS = 3;
@@ -28,13 +28,13 @@ export const synthetic: Part = async (context) => {
   const bars: Bar[] = [];
   for (const rate of RATES) {
     const took = { product: [] as number[], bare: [] as number[], memory: [] as number[] };
-    const own: number[] = [];
+    const productEdits: Edit[] = [];
     const seconds = options.secondsPerRate / BLOCKS;
     for (let block = 1; block <= BLOCKS; block += 1) {
       say(`${rate} edits/s, block ${block} of ${BLOCKS}`);
       const edits = await product.run(rate, seconds);
       took.product.push(...commitToVisible(edits));
-      own.push(...edits.map(({ ownMs }) => ownMs));
+      productEdits.push(...edits);
       took.bare.push(...commitToVisible(await bare.run(rate, seconds)));
       took.memory.push(...(await session.bare.child.memoryLoop(rate, Math.round(rate * seconds))));
     }
@@ -42,7 +42,7 @@ export const synthetic: Part = async (context) => {
       ...figuresOf(`${rate}/s product`, percentiles(took.product)),
       ...figuresOf(`${rate}/s bare loop on PostgreSQL`, percentiles(took.bare)),
       ...figuresOf(`${rate}/s bare loop in memory`, percentiles(took.memory)),
-      [`${rate}/s product by its own clock p50 ms`]: percentile(own, 0.5),
+      ...stageFigures(`${rate}/s product`, productEdits),
     });
     for (const [name, share] of [
       ['p50', 0.5],

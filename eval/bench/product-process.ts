@@ -19,13 +19,18 @@ let close: () => Promise<void> = () => Promise.resolve();
 async function sawVisible(event: Extract<FreshetEvent, { readonly chunksEmbedded: number }>): Promise<void> {
   const view = await freshet?.services.documents.get(event.document, TENANT, never);
   const revision = Math.max(0, ...(view?.chunks ?? []).map(({ text }) => revisionIn(text)));
-  const { visible, committed } = event.times;
+  const { committed, received, redacted = Number.NaN, embedded = Number.NaN, visible = Number.NaN } = event.times;
   say({
     type: 'visible',
     document: event.document,
     revision,
     at: monotonicMs(),
-    ownMs: (visible ?? Number.NaN) - committed,
+    own: {
+      receivedMs: received - committed,
+      redactedMs: redacted - committed,
+      embeddedMs: embedded - committed,
+      visibleMs: visible - committed,
+    },
     chunksEmbedded: event.chunksEmbedded,
   });
 }

@@ -1,9 +1,10 @@
 import type { Child } from './child.ts';
+import type { OwnTimes } from './messages.ts';
 import { bodyOf, documentIdOf, edited, type Article } from './corpus.ts';
 import type { BenchDatabase } from './database.ts';
-import { monotonicMs, sleep } from './statistics.ts';
+import { mean, median, monotonicMs, percentile, sleep } from './statistics.ts';
 
-/** What became of one edit. All but `ownMs` on the monotonic clock of the machine. */
+/** What became of one edit. All but `own` on the monotonic clock of the machine. */
 export interface Edit {
   readonly document: string;
   readonly revision: number;
@@ -12,8 +13,7 @@ export interface Edit {
   committedAt: number;
   /** When reading the document back in the process of the index gave this revision or a later one; NaN until then. */
   visibleAt: number;
-  /** The product's own figure: server's commit time → visible. */
-  ownMs: number;
+  own: OwnTimes | undefined;
   chunksEmbedded: number;
 }
 
@@ -35,11 +35,11 @@ export function createWriter(database: BenchDatabase, child: Child, table: strin
   let next = 0;
   let revision = 0;
 
-  const unsubscribe = child.onVisible(({ document, revision: shown, at, ownMs, chunksEmbedded }) => {
+  const unsubscribe = child.onVisible(({ document, revision: shown, at, own, chunksEmbedded }) => {
     const edits = pending.get(document) ?? [];
     for (const edit of edits.filter((one) => one.revision <= shown)) {
       edit.visibleAt = at;
-      edit.ownMs = ownMs;
+      edit.own = own;
       edit.chunksEmbedded = chunksEmbedded;
     }
     const left = edits.filter((one) => one.revision > shown);
@@ -63,7 +63,7 @@ export function createWriter(database: BenchDatabase, child: Child, table: strin
       sentAt: monotonicMs(),
       committedAt: Number.NaN,
       visibleAt: Number.NaN,
-      ownMs: Number.NaN,
+      own: undefined,
       chunksEmbedded: Number.NaN,
     };
     pending.set(document, [...(pending.get(document) ?? []), one]);
@@ -103,3 +103,22 @@ export const commitToVisible = (edits: readonly Edit[]): readonly number[] =>
   edits.map(({ committedAt, visibleAt }) =>
     Number.isNaN(visibleAt) ? Number.POSITIVE_INFINITY : Math.max(0, visibleAt - committedAt),
   );
+
+/** Where the time went, by the product's own stages: medians and 95th percentiles of each stage alone, in whole milliseconds. */
+export function stageFigures(prefix: string, edits: readonly Edit[]): Record<string, string> {
+  const own = edits.flatMap((edit) => (edit.own === undefined ? [] : [edit.own]));
+  const stage = (name: string, of: (times: OwnTimes) => number): [string, string] => {
+    const all = own.map(of);
+    return [
+      `${prefix}: ${name}, p50 / mean / p95 ms`,
+      `${median(all).toFixed(1)} / ${mean(all).toFixed(1)} / ${percentile(all, 0.95).toFixed(1)}`,
+    ];
+  };
+  return Object.fromEntries([
+    stage('commit at the server → received', ({ receivedMs }) => receivedMs),
+    stage('received → redacted', ({ receivedMs, redactedMs }) => redactedMs - receivedMs),
+    stage('redacted → embedded', ({ redactedMs, embeddedMs }) => embeddedMs - redactedMs),
+    stage('embedded → visible', ({ embeddedMs, visibleMs }) => visibleMs - embeddedMs),
+    stage('commit at the server → visible', ({ visibleMs }) => visibleMs),
+  ]);
+}
