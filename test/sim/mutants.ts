@@ -264,7 +264,11 @@ const SWEEPER: readonly Mutant[] = [
     },
   },
   { name: 'floors rise above dead letters', profile: 'poison-postgres', mutation: { forgetsLetters: true } },
-  { name: 'sweeps run while a snapshot is unfinished', profile: 'stalls-postgres', mutation: { sweepsDuringSnapshots: true } },
+  {
+    name: 'sweeps run while a snapshot is unfinished',
+    profile: 'stalls-postgres',
+    mutation: { sweepsDuringSnapshots: true },
+  },
   {
     name: 'a chunk above its head is swept',
     profile: 'slow',
