@@ -41,7 +41,8 @@ export async function sweep(
       await step('delete a chunk');
       if (isGarbage() && chunks.delete(id)) swept.chunks++;
     }
-    if (chunks.size === 0) store.chunks.delete(document);
+    // Another sweep may have dropped this map meanwhile, and a writer have begun a new one.
+    if (chunks.size === 0 && store.chunks.get(document) === chunks) store.chunks.delete(document);
   }
   return swept;
 }
