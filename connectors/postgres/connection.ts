@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { postgresError } from './errors.ts';
+import { postgresError, stateOf } from './errors.ts';
 
 export type ConnectionConfig = string | pg.ClientConfig;
 
@@ -41,10 +41,14 @@ const RAW_TYPES = { getTypeParser: () => (text: string) => text } as unknown as 
 /** A few ordinary connections, with errors that hold no row text. */
 export class Database {
   readonly #pool: pg.Pool;
+  readonly #config: pg.ClientConfig;
   readonly #ready = new WeakSet<pg.PoolClient>();
+  /** Since when each connection in use works, on the monotonic clock. */
+  readonly #working = new Map<pg.PoolClient, number>();
 
   constructor(config: ConnectionConfig, name: string) {
-    this.#pool = new pg.Pool({ ...clientConfig(config, name), max: 4, idleTimeoutMillis: 30_000 });
+    this.#config = clientConfig(config, name);
+    this.#pool = new pg.Pool({ ...this.#config, max: 4, idleTimeoutMillis: 30_000 });
     // An idle connection that dies is replaced at the next use.
     this.#pool.on('error', () => undefined);
   }
@@ -55,24 +59,39 @@ export class Database {
     try {
       client = await this.#pool.connect();
       client.on('error', ignore);
+      this.#working.set(client, performance.now());
       if (!this.#ready.has(client)) {
         await client.query(SESSION_SETTINGS);
         this.#ready.add(client);
       }
       const result = await work(client);
+      this.#working.delete(client);
       client.off('error', ignore);
       client.release();
       return result;
     } catch (error) {
       const ours = postgresError(error, doing);
+      if (client !== undefined) this.#working.delete(client);
       client?.off('error', ignore);
       client?.release(ours.kind === 'transient');
       throw ours;
     }
   }
 
-  query<Row extends pg.QueryResultRow>(doing: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    return this.#use(doing, async (client) => (await client.query<Row>(text, [...values])).rows);
+  async query<Row extends pg.QueryResultRow>(
+    doing: string,
+    text: string,
+    values: readonly unknown[] = [],
+  ): Promise<Row[]> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#use(doing, async (client) => (await client.query<Row>(text, [...values])).rows);
+      } catch (error) {
+        // XX000: a catalog function met a table that is being dropped at this moment ("cache lookup failed").
+        if (stateOf(error) !== 'XX000' || attempt === 4) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 25 * attempt));
+      }
+    }
   }
 
   /** Several statements as one transaction block, without parameters. */
@@ -106,6 +125,27 @@ export class Database {
           client.query(query);
         }),
     );
+  }
+
+  /** Has the server give up what takes longer, for example because it waits for a lock: a shutdown does not. */
+  async cancelLongerThan(ms: number): Promise<void> {
+    const now = performance.now();
+    const pids = [...this.#working]
+      .filter(([, since]) => now - since > ms)
+      .map(([client]) => (client as unknown as { processID: number | null }).processID)
+      .filter((pid) => pid !== null);
+    if (pids.length === 0) return;
+    const client = new pg.Client(this.#config);
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      await client.query('SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.unnest($1::int[]) AS pid', [pids]);
+    } catch (error) {
+      // The server is gone, and what waited for it ends by itself.
+      if (postgresError(error, 'cancelling').kind !== 'transient') throw error;
+    } finally {
+      await client.end().catch(() => undefined);
+    }
   }
 
   async end(): Promise<void> {

@@ -20,7 +20,7 @@ export class EpochState {
   readonly numbering: Numbering;
   readonly acknowledger: Acknowledger;
   readonly progress: StreamProgress;
-  readonly snapshots: readonly TableSnapshot[];
+  #snapshots: readonly TableSnapshot[];
   /** Per partition, the last position that was handed over whole, and the last committed. */
   readonly #taken = new Map<PartitionId, bigint>();
   readonly #committed = new Map<PartitionId, bigint>();
@@ -34,11 +34,20 @@ export class EpochState {
     this.numbering = { partition: this.partition, epoch, base };
     this.acknowledger = new Acknowledger(position);
     this.progress = { end: position, partial: undefined };
-    this.snapshots = plans.flatMap((plan) => {
+    this.#snapshots = plans.flatMap((plan) => {
       const state = checkpoint.tables[plan.id];
       return state === undefined ? [] : [new TableSnapshot(this.partition, plan, epoch, state, clock)];
     });
     this.#commits = new Watermark(clock);
+  }
+
+  get snapshots(): readonly TableSnapshot[] {
+    return this.#snapshots;
+  }
+
+  /** A table that is gone is not copied any further. */
+  keepOnly(plans: readonly TablePlan[]): void {
+    this.#snapshots = this.#snapshots.filter(({ plan }) => plans.some(({ id }) => id === plan.id));
   }
 
   get snapshotFinished(): boolean {

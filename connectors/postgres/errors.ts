@@ -25,6 +25,15 @@ export function sqlState(error: unknown): string | undefined {
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
+/** SQLSTATE of an error of ours that came from the server. */
+export function stateOf(error: unknown): string | undefined {
+  const state = error instanceof FreshetError ? error.details['sqlState'] : undefined;
+  return typeof state === 'string' ? state : undefined;
+}
+
+/** The table, or a column of its key, is no longer there under the name we know. */
+export const isDefinitionGone = (error: unknown): boolean => /^(42P01|42703)$/.test(stateOf(error) ?? '');
+
 /**
  * An error of the driver as one of ours. PostgreSQL quotes values in many messages and details, so the original is not kept as cause:
  * causes are logged.

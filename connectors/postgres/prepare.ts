@@ -51,7 +51,8 @@ export async function prepare(deps: PrepareDeps, situation: Situation, signal: A
     throw setupError('NO_TABLES', `Source "${deps.name}" has no tables. Name at least one in the configuration.`);
   const identity = await receiver.connect();
   const server = await readServer(database, identity);
-  const stored = store.current ?? (await store.load());
+  // Until the first connection somebody else may still be reading, and moving the stored position.
+  const stored = situation.isFirst ? await store.load() : store.current;
   const plans = await inspectAll(deps, situation);
   const published = await ensurePublication(database, publication, plans, server.versionNumber);
   const slot = await readSlot(database, slotName, server.database);

@@ -1,7 +1,6 @@
 import type { TableId } from '../../src/domain/ids.ts';
 import { quoteIdentifier, type Database } from './connection.ts';
-import { setupError, sqlState } from './errors.ts';
-import { FreshetError } from '../../src/domain/errors.ts';
+import { setupError, stateOf } from './errors.ts';
 import type { TablePlan } from './table-plan.ts';
 
 interface PublicationRow {
@@ -20,7 +19,7 @@ async function change(database: Database, statement: string, publication: string
   try {
     await database.execute(`changing publication ${publication}`, statement);
   } catch (error) {
-    const state = error instanceof FreshetError ? error.details['sqlState'] : sqlState(error);
+    const state = stateOf(error);
     if (state !== '42501') throw error;
     throw setupError(
       'PUBLICATION_NOT_ALLOWED',

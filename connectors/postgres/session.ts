@@ -1,6 +1,7 @@
 import type { Delivery } from '../../src/domain/change.ts';
 import type { Clock } from '../../src/ports/clock.ts';
-import { throwIfAborted } from '../../src/domain/errors.ts';
+import { FreshetError, throwIfAborted } from '../../src/domain/errors.ts';
+import { isDefinitionGone } from './errors.ts';
 import type { Observer } from '../../src/observability/events.ts';
 import { inspectTable, type PostgresTable } from './catalog.ts';
 import { CatalogWatch } from './catalog-watch.ts';
@@ -121,7 +122,14 @@ export async function runSession(deps: SessionDeps, outer: AbortSignal): Promise
         now: () => clock.now(),
       },
       signal,
-    );
+    ).catch((error: unknown) => {
+      if (!isDefinitionGone(error)) throw error;
+      throw new FreshetError(
+        'TABLE_CHANGED',
+        'transient',
+        'A table was dropped, renamed or altered while it was copied.',
+      );
+    });
     await forever(signal);
   };
 

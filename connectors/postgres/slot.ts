@@ -1,6 +1,5 @@
 import type { Database } from './connection.ts';
-import { setupError } from './errors.ts';
-import { FreshetError } from '../../src/domain/errors.ts';
+import { setupError, stateOf } from './errors.ts';
 import { formatLsn, lsn, type Lsn } from './lsn.ts';
 
 export interface SlotFacts {
@@ -59,7 +58,7 @@ export async function createSlot(database: Database, slot: string): Promise<Lsn>
     );
     return lsn(row?.lsn);
   } catch (error) {
-    const state = error instanceof FreshetError ? error.details['sqlState'] : undefined;
+    const state = stateOf(error);
     if (state === '42501') {
       throw setupError(
         'REPLICATION_NOT_ALLOWED',

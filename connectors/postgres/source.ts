@@ -9,7 +9,7 @@ import { CheckpointStore } from './checkpoint.ts';
 import { Database } from './connection.ts';
 import { Decoders } from './decode.ts';
 import { EpochState } from './epoch-state.ts';
-import { Restart, setupError } from './errors.ts';
+import { isDefinitionGone, Restart, setupError, stateOf } from './errors.ts';
 import { AsOf } from './freshness.ts';
 import { formatLsn, parseLsn, type Lsn } from './lsn.ts';
 import { reach, Watermark } from './marks.ts';
@@ -32,11 +32,15 @@ export interface PostgresSource extends Source, TokenSource, RowLookup, RowScan 
 
 const RECONNECT = { firstMs: 100, maxMs: 5_000 };
 const STABLE_MS = 2_000;
+const PATIENCE_MS = 500;
 
 /** Changes of PostgreSQL tables by logical replication (pgoutput, protocol 1). Nothing is connected before `read` or a look-up. */
 export function createPostgresSource(options: PostgresSourceOptions): PostgresSource {
   return new LogicalReplicationSource(options);
 }
+
+const poison = ({ code, message, details }: FreshetError): FreshetError =>
+  new FreshetError(code, 'poison', message, { details });
 
 class LogicalReplicationSource implements PostgresSource {
   readonly name: string;
@@ -89,7 +93,19 @@ class LogicalReplicationSource implements PostgresSource {
       }
     } finally {
       stopped.abort();
-      await this.#running;
+      await this.#untilIdle();
+    }
+  }
+
+  /** A statement may wait for a lock, or a slot for a transaction, as long as somebody else likes. */
+  async #untilIdle(): Promise<void> {
+    let isIdle = false;
+    const idle = this.#running.then(() => (isIdle = true));
+    while (!isIdle) {
+      const over = new AbortController();
+      await Promise.race([idle, this.#options.clock.sleep(PATIENCE_MS, over.signal).catch(() => undefined)]);
+      over.abort();
+      if (!isIdle) await this.#database.cancelLongerThan(PATIENCE_MS).catch(() => undefined);
     }
   }
 
@@ -172,9 +188,9 @@ class LogicalReplicationSource implements PostgresSource {
         signal,
       );
       this.#plans = new Map(plans.map((plan) => [plan.id, plan]));
-      if (this.#epoch === undefined || isNewEpoch)
-        this.#beginEpoch(new EpochState(this.name, checkpoint, plans, clock));
+      if (isFirst || isNewEpoch) this.#beginEpoch(new EpochState(this.name, checkpoint, plans, clock));
       const epoch = this.#epoch as unknown as EpochState;
+      epoch.keepOnly(plans);
       await receiver.start(slot, publication, epoch.progress.end);
       this.#receiver = receiver;
       this.#isConnected = true;
@@ -283,18 +299,34 @@ class LogicalReplicationSource implements PostgresSource {
   }
 
   async row(table: TableId, key: RowKey, _signal: AbortSignal): Promise<Row | undefined> {
-    return this.#reader.row(this.#plans.get(table) ?? (await this.#inspect(table)), key);
+    const known = this.#plans.get(table) ?? (await this.#find(table));
+    if (known === undefined) return undefined;
+    try {
+      return await this.#reader.row(known, key);
+    } catch (error) {
+      // A value that is none of the column's type (any more) names no row, now or later.
+      const state = stateOf(error) ?? '';
+      if (state.startsWith('22')) throw poison(error as FreshetError);
+      if (!isDefinitionGone(error)) throw error;
+      const plan = await this.#find(table);
+      return plan === undefined || plan.key.join() === known.key.join() ? undefined : this.#reader.row(plan, key);
+    }
   }
 
   async *rows(table: TableId, signal: AbortSignal): AsyncGenerator<{ readonly key: RowKey; readonly row: Row }> {
     yield* this.#reader.scan(await this.#inspect(table), signal);
   }
 
-  async #inspect(id: TableId): Promise<TablePlan> {
+  async #find(id: TableId): Promise<TablePlan | undefined> {
     const table = this.#options.tables.find((candidate) => candidate.id === id);
     const plan = table === undefined ? undefined : await inspectTable(this.#database, table);
+    if (plan !== undefined) this.#plans.set(id, plan);
+    return plan;
+  }
+
+  async #inspect(id: TableId): Promise<TablePlan> {
+    const plan = await this.#find(id);
     if (plan === undefined) throw tableMissing(id);
-    this.#plans.set(id, plan);
     return plan;
   }
 
@@ -324,7 +356,7 @@ class LogicalReplicationSource implements PostgresSource {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort(abortedError());
-    await this.#running;
+    await this.#untilIdle();
     const { durable } = this.#store;
     if (this.#epoch !== undefined && durable !== undefined && this.#epoch.checkpoint.position > durable)
       await this.#store.save();

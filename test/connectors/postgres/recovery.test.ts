@@ -186,6 +186,40 @@ describe('after a failure of the server', () => {
   });
 });
 
+describe('a stop', () => {
+  it('does not wait for a lock that somebody else holds', async () => {
+    await cluster.sql(`CREATE TABLE locked (id int PRIMARY KEY)`);
+    const holder = await cluster.client();
+    await holder.query('BEGIN');
+    await holder.query('LOCK TABLE locked IN ACCESS EXCLUSIVE MODE');
+    const reading = startReading(cluster, { slot: uniqueName('r'), tables: [table('locked')] });
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    const before = Date.now();
+    await reading.stop();
+    expect(Date.now() - before).toBeLessThan(5_000);
+    await holder.query('ROLLBACK');
+    await reading.end();
+  });
+
+  it('leaves the slot to a successor at once; two at a time are kept apart', async () => {
+    await cluster.sql(`CREATE TABLE passed_on (id int PRIMARY KEY)`);
+    const settings = { slot: uniqueName('r'), tables: [table('passed_on')], checkpoints: new MemoryCheckpoints() };
+    const first = startReading(cluster, settings);
+    await first.until(finished());
+    const second = startReading(cluster, settings);
+    await second.untilEvent('POSTGRES_UNAVAILABLE');
+    await cluster.sql('INSERT INTO passed_on VALUES (1)');
+    await first.until((all) => streamed(all).length === 1);
+    expect(second.deliveries).toEqual([]);
+    await first.stop();
+    await cluster.sql('INSERT INTO passed_on VALUES (2)');
+    await second.until((all) => finalRows(all).has('public.passed_on [2]'));
+    expect(streamed(second.deliveries).length).toBe(1);
+    expect(second.events.filter((event) => event.type === 'source' && event.code === 'NEW_EPOCH')).toEqual([]);
+    await second.end();
+  });
+});
+
 describe('the acknowledgement', () => {
   const confirmed = async (slot: string) => {
     const [row] = await cluster.sql(

@@ -184,6 +184,7 @@ describe('a setup that cannot work fails at once, with a code and the way to men
       .catch((e: unknown) => e);
     expect(error).toBeInstanceOf(FreshetError);
     expect((error as FreshetError).message).toContain('22P02');
+    expect((error as FreshetError).kind).toBe('poison');
     expect(
       `${String(error)} ${String((error as FreshetError).cause)} ${JSON.stringify((error as FreshetError).details)}`,
     ).not.toContain('jane');

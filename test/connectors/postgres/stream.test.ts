@@ -61,6 +61,24 @@ describe('streaming', () => {
     expect(reading.failure()).toBeUndefined();
   });
 
+  it('names events by the id of a table, which may differ from its name in the database', async () => {
+    await cluster.sql(`CREATE TABLE "Odd Name" (id int PRIMARY KEY)`);
+    const id = tableId('app.public.Odd Name');
+    const reading = startReading(cluster, {
+      slot: uniqueName('s'),
+      tables: [{ id, relation: 'public.Odd Name', fingerprint: 'f' }],
+    });
+    await reading.until(finished());
+    await cluster.sql(`INSERT INTO "Odd Name" VALUES (1)`);
+    await reading.until((all) => streamed(all).length === 1);
+    expect(eventsOf(reading.deliveries)).toMatchObject([
+      { kind: 'snapshot-finished', table: id },
+      { kind: 'row-upserted', table: id },
+    ]);
+    expect(await reading.source.row(id, '[1]' as RowKey, never)).toEqual({ id: 1 });
+    await reading.end();
+  });
+
   it('folds a transaction to the last change of each row and gives the folded changes one position', async () => {
     await cluster.sql(`CREATE TABLE folded (id int PRIMARY KEY, body text)`);
     const reading = startReading(cluster, { slot: uniqueName('s'), tables: [table('folded')] });
@@ -417,6 +435,27 @@ describe('schema changes in mid-stream', () => {
     await reading.untilEvent('TABLE_RENAMED');
     await reading.untilEvent('TABLE_DROPPED');
     await reading.until((all) => finalRows(all).has('public.other [2]'));
+    await reading.end();
+    expect(reading.failure()).toBeUndefined();
+  });
+
+  it('goes on when a table is dropped or renamed while it is copied', async () => {
+    await cluster.sql(`CREATE TABLE vanishing (id int PRIMARY KEY, body text); INSERT INTO vanishing SELECT n, 'x' FROM generate_series(1, 1000) n;
+      CREATE TABLE staying (id int PRIMARY KEY)`);
+    let resume: () => void = () => undefined;
+    const paused = new Promise<void>((resolve) => (resume = resolve));
+    const reading = startReading(
+      cluster,
+      { slot: uniqueName('s'), tables: [table('vanishing'), table('staying')], limits: { outboxItems: 10 } },
+      { pace: ({ position }) => (position.offset === 50n ? paused : undefined) },
+    );
+    await reading.until((all) => all.length === 49);
+    await cluster.sql('DROP TABLE vanishing; INSERT INTO staying VALUES (1)');
+    resume();
+    await reading.untilEvent('TABLE_DROPPED');
+    await reading.until((all) => finished()(all) && finalRows(all).has('public.staying [1]'));
+    expect((await reading.source.freshness()).snapshotFinished).toBe(true);
+    expect(await reading.source.row(tableId('public.vanishing'), '[1]' as RowKey, never)).toBeUndefined();
     await reading.end();
     expect(reading.failure()).toBeUndefined();
   });
