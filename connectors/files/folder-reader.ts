@@ -245,7 +245,7 @@ export class FolderReader {
         throw new FreshetError(
           'FILES_ROOT_MISSING',
           'fatal',
-          `The folder of source "${name}" does not exist or cannot be read. Correct its path, or create it.`,
+          `The folder ${this.#settings.root} of source "${name}" does not exist or cannot be read. Correct its path, or create it.`,
         );
       }
       this.#troubles.began(

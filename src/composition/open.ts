@@ -256,7 +256,10 @@ function run(
     stop.abort();
     await Promise.allSettled(running);
   });
-  return new Promise<never>((_resolve, reject) => {
+  const failed = new Promise<never>((_resolve, reject) => {
     for (const one of running) one.catch(reject);
   });
+  // A source may fail before anybody waits for it: that must not end the process on the spot, without an orderly stop and a clear message.
+  failed.catch(() => undefined);
+  return failed;
 }

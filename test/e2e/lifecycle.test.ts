@@ -230,6 +230,13 @@ describe('what stands in the way of a start', () => {
     }
   });
 
+  it('is a folder of files that does not exist', async () => {
+    const place = newPlace({ ...HASHING, sources: { notes: { type: 'files', path: './nope' } } });
+    const missing = await failure(place);
+    expect(missing).toMatchObject({ exit: 1, code: 'FILES_ROOT_MISSING' });
+    expect(missing.message).toContain(join(place.folder, 'nope'));
+  });
+
   it('is a model folder that was half downloaded', async () => {
     const place = newPlace({});
     const model = join(place.folder, 'model');
