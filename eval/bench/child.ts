@@ -32,9 +32,10 @@ function deferred<T>(): Deferred<T> {
 }
 
 /** Resolves once the child listens; its first copy may still be under way (`ready`). Rejects when it fails to start. */
-export async function startChild(module: string, start: ProductStart | BareStart): Promise<Child> {
+export async function startChild(module: string, start: ProductStart | BareStart, profile?: string): Promise<Child> {
   const child = fork(fileURLToPath(new URL(`./${module}.ts`, import.meta.url)), {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: [...process.execArgv, ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`])],
   });
   const calls = new Map<number, (value: unknown) => void>();
   const listeners = new Set<(visible: Visible) => void>();

@@ -15,6 +15,8 @@ export interface BenchOptions {
   readonly secondsPerRate: number;
   readonly data?: string;
   readonly modelPath?: string;
+  /** Folder for CPU profiles of the child processes. */
+  readonly profile?: string;
 }
 
 /** A product under test and the table it follows. */
@@ -57,15 +59,19 @@ export function createContext(options: BenchOptions, folder: string, say: (line:
   const product = async (name: string, embedder: 'real' | 'synthetic', tables: readonly string[]): Promise<Child> => {
     const { connectionString } = await database();
     return opened(
-      await startChild('product-process', {
-        type: 'start',
-        dataDir: join(folder, name),
-        connectionString,
-        tables,
-        slot: `bench_${name}`,
-        embedder,
-        ...(options.modelPath === undefined ? {} : { modelPath: options.modelPath }),
-      }),
+      await startChild(
+        'product-process',
+        {
+          type: 'start',
+          dataDir: join(folder, name),
+          connectionString,
+          tables,
+          slot: `bench_${name}`,
+          embedder,
+          ...(options.modelPath === undefined ? {} : { modelPath: options.modelPath }),
+        },
+        options.profile,
+      ),
     );
   };
 
@@ -93,7 +99,7 @@ export function createContext(options: BenchOptions, folder: string, say: (line:
       table: bareTable,
       slot: 'bench_bare',
     } as const;
-    const bareChild = opened(await startChild('bare-process', start));
+    const bareChild = opened(await startChild('bare-process', start, options.profile));
     await bareChild.ready;
     return { child, table, articles: rows, bare: { child: bareChild, table: bareTable, articles: bareRows } };
   });

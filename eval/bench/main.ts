@@ -1,7 +1,7 @@
 /**
  * The product against its promises, each as a ratio to a yardstick measured in the same run (docs/benchmarks.md says how and what).
  *
- *   npm run bench -- [--quick] [--only indexing,latency] [--json FILE] [--documents 2000] [--minutes 10] [--data FOLDER] [--model-path FOLDER]
+ *   npm run bench -- [--quick] [--only indexing,latency] [--json FILE] [--documents 2000] [--minutes 10] [--data FOLDER] [--model-path FOLDER] [--profile FOLDER]
  *
  * Ends with exit code 1 when a bar was missed, 2 when it was asked for something it does not know.
  */
@@ -31,6 +31,7 @@ const { values } = parseArgs({
     minutes: { type: 'string' },
     data: { type: 'string' },
     'model-path': { type: 'string' },
+    profile: { type: 'string' },
   },
 });
 const names = values.only?.split(',') ?? Object.keys(PARTS);
@@ -50,6 +51,7 @@ const options: BenchOptions = {
   secondsPerRate: quick ? 9 : 30,
   ...(values.data === undefined ? {} : { data: values.data }),
   ...(values['model-path'] === undefined ? {} : { modelPath: values['model-path'] }),
+  ...(values.profile === undefined ? {} : { profile: values.profile }),
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'freshet-bench-'));
@@ -82,7 +84,12 @@ const report: BenchReport = {
   seconds: seconds(started),
   machine: machine(),
   load: { before, after: load() },
-  options: { ...options, data: options.data === undefined ? 'made up' : 'recorded', modelPath: undefined },
+  options: {
+    ...options,
+    data: options.data === undefined ? 'made up' : 'recorded',
+    modelPath: undefined,
+    profile: undefined,
+  },
   parts,
 };
 printSummary(report);
