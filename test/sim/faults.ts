@@ -41,7 +41,7 @@ export class Faults {
 
   /** Milliseconds, mostly none. */
   stall(): number {
-    return this.#random.chance(this.stalls) ? STALL_MIN_MS + this.#random.int(600) : 0;
+    return this.#random.chance(this.stalls) ? STALL_MIN_MS + this.#random.int(1_200) : 0;
   }
 
   writeTimesOut(): boolean {

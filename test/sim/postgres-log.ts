@@ -232,6 +232,8 @@ class Reader {
   /** Deliveries of the transaction being streamed. */
   #streaming: Delivery[] = [];
   #nextTransaction: number;
+  /** Some readers are behind on the stream while they read tables, some on the tables. */
+  readonly #streamFirst: number;
   readonly #chunks = new Map<TableId, Chunk>();
   readonly #nextRow = new Map<TableId, number>();
 
@@ -240,6 +242,7 @@ class Reader {
     this.#process = process;
     this.#epoch = epoch;
     this.#random = random;
+    this.#streamFirst = random.next() / 2;
     const committed = log.committedOffset(STREAM);
     // The server re-sends whole transactions, and at least everything that was not acknowledged.
     let first = epoch.firstTransaction;
@@ -266,6 +269,8 @@ class Reader {
         ways.push(() => this.#fromChunk(chunk));
       }
     }
+    const [first] = ways;
+    if (mayStream && first !== undefined && this.#random.chance(this.#streamFirst)) return first();
     return ways.length === 0 ? undefined : this.#random.pick(ways)();
   }
 

@@ -91,13 +91,13 @@ export class Scheduler {
     this.now += ms;
   }
 
-  /** Opens one gate and drains what follows. Where only sleepers wait, time jumps to the first of them. */
-  async step(): Promise<boolean> {
+  /** Opens one gate and drains what follows. Where only sleepers wait, time may jump to the first of them. */
+  async step(mayJump: boolean): Promise<boolean> {
     this.now += 1;
     this.steps += 1;
     this.#wakeSleepers();
     if (this.#ready.length === 0) {
-      if (this.#later.length === 0) return false;
+      if (this.#later.length === 0 || !mayJump) return false;
       this.now = Math.max(this.now, Math.min(...this.#later.map((gate) => gate.at)));
       this.#wakeSleepers();
     }

@@ -157,6 +157,9 @@ class Simulation {
     faults.transient = this.#profile.faults * this.#random.next();
     faults.timeouts = this.#profile.faults * this.#random.next();
     faults.stalls = this.#profile.stalls;
+    // What happened between the making of the slot, or the topic, and the first start.
+    for (let n = this.#random.int(4); n > 0; n--) this.#log.produce();
+    void this.#sweepRegularly();
     await this.#chaos();
     faults.heal();
     while (this.#log.produce());
@@ -172,8 +175,8 @@ class Simulation {
     await this.#checkSwept('after replay and sweeps');
   }
 
-  async #step(): Promise<void> {
-    if (!(await this.#scheduler.step())) this.#scheduler.advance(5);
+  async #step(mayJump = true): Promise<void> {
+    if (!(await this.#scheduler.step(mayJump))) this.#scheduler.advance(2);
     if (this.#failure !== undefined) throw this.#failure;
     for (const process of this.#processes) {
       if (process.zombieUntil !== undefined && this.#scheduler.now >= process.zombieUntil) process.kill();
@@ -190,7 +193,7 @@ class Simulation {
     const producing = this.#profile.pace;
     const until = (transactions * (40 + random.int(80))) / (producing / 0.04);
     while (this.#scheduler.now < until) {
-      await this.#step();
+      await this.#step(false);
       if (random.chance(producing)) this.#log.produce();
       if (random.chance(0.06)) this.#read();
       if (random.chance(sweeping)) this.#sweep();
@@ -309,6 +312,16 @@ class Simulation {
 
   #sweep(): void {
     this.#sweepOnce().catch((error: unknown) => this.#fail(error));
+  }
+
+  /** Lets time pass in small steps where nothing else happens, too. */
+  async #sweepRegularly(): Promise<void> {
+    const owner = { name: 'sweep timer' };
+    const interval = (100 + this.#random.int(400)) / Math.max(1, this.#profile.sweeps / 2);
+    for (;;) {
+      await this.#scheduler.sleep(owner, interval);
+      this.#sweep();
+    }
   }
 
   async #sweepOnce(marks: ReadonlyMap<PartitionId, Version> = this.#committed): Promise<void> {
