@@ -5,10 +5,9 @@ import type { DocumentWrite, NewChunk } from '../../src/ports/index-store.ts';
 import type { Catalogue, DocumentFacts, RowVector } from './catalogue.ts';
 import type { Database, Statement } from './database.ts';
 import { headValues, INSERT_HEAD } from './heads.ts';
-import { scopeOf } from './lexical.ts';
 import type { Names } from './names.ts';
-import { packText, unpackText } from './odd-text.ts';
-import { segmented } from './words.ts';
+import { packText, unpackJson, unpackText } from './odd-text.ts';
+import { WordsTable } from './words-table.ts';
 import type { Outcome } from './writer.ts';
 
 export interface ApplyDeps {
@@ -34,27 +33,23 @@ export class Applier {
   readonly #head: Statement;
   readonly #insertChunk: Statement;
   readonly #insertVector: Statement;
-  readonly #insertWords: Statement;
-  readonly #rescope: Statement;
+  readonly #words: WordsTable;
   readonly #text: Statement;
   readonly #deleteChunk: Statement;
   readonly #deleteVector: Statement;
-  readonly #deleteWords: Statement;
 
   constructor(deps: ApplyDeps) {
     const { db } = deps;
     this.#deps = deps;
-    this.#stamp = db.prepare('SELECT doc, ver, gen, tenant, deleted FROM heads WHERE id = ?');
+    this.#stamp = db.prepare('SELECT doc, ver, gen, deleted, tenant, titles FROM heads WHERE id = ?');
     this.#rows = db.prepare('SELECT id, row FROM chunks WHERE doc = ?');
     this.#head = db.prepare(INSERT_HEAD);
     this.#insertChunk = db.prepare('INSERT INTO chunks (id, doc, text) VALUES (?, ?, ?) RETURNING row');
     this.#insertVector = db.prepare('INSERT INTO vectors (row, embedder, vector) VALUES (?, ?, ?)');
-    this.#insertWords = db.prepare('INSERT INTO words (rowid, scope, text) VALUES (?, ?, ?)');
-    this.#rescope = db.prepare('DELETE FROM words WHERE rowid = ?');
+    this.#words = new WordsTable(db);
     this.#text = db.prepare('SELECT text FROM chunks WHERE row = ?');
     this.#deleteChunk = db.prepare('DELETE FROM chunks WHERE row = ?');
     this.#deleteVector = db.prepare('DELETE FROM vectors WHERE row = ?');
-    this.#deleteWords = db.prepare('DELETE FROM words WHERE rowid = ?');
   }
 
   apply(write: DocumentWrite): Outcome<void> {
@@ -62,7 +57,7 @@ export class Applier {
     this.#assertSound(write);
     const stored = this.#stamp.get(head.id);
     if (stored !== undefined) {
-      const [doc, version, generation, , deleted] = stored as readonly [number, Version, number, number, number];
+      const [doc, version, generation, deleted] = stored as unknown as readonly [number, Version, number, number];
       if (!isBelow({ version, generation }, head)) return this.#settled(doc, { version, generation }, deleted === 1);
     }
     const before = stored === undefined ? new Map<string, number>() : this.#chunkRows(stored[0] as number);
@@ -71,14 +66,16 @@ export class Applier {
     const removed = [...before].filter(([id]) => !kept.has(id)).map(([, row]) => row);
     for (const row of removed) this.deleteRow(row);
     const doc = this.#head.get(...headValues(head, tenant))![0] as number;
-    if (stored !== undefined && stored[3] !== tenant) for (const row of kept.values()) this.#moveWords(row, tenant);
-    const added = write.insert.map((one) => this.#insert(one, doc, tenant));
+    const { title } = head.attributes;
+    if (stored !== undefined && (stored[4] !== tenant || titleOf(stored[5]) !== title))
+      for (const row of kept.values()) this.#indexAgain(row, tenant, title);
+    const added = write.insert.map((one) => this.#insert(one, doc, tenant, title));
     return { value: undefined, effect: () => this.#show(head, doc, tenant, removed, added) };
   }
 
   /** A chunk's three rows. */
   deleteRow(row: number): void {
-    this.#deleteWords.run(row);
+    this.#words.delete(row);
     this.#deleteVector.run(row);
     this.#deleteChunk.run(row);
   }
@@ -121,17 +118,18 @@ export class Applier {
     return kept;
   }
 
-  #insert({ chunk, vector }: NewChunk, doc: number, tenant: number): RowVector {
+  #insert({ chunk, vector }: NewChunk, doc: number, tenant: number, title: string): RowVector {
     const row = this.#insertChunk.get(chunk.id, doc, packText(chunk.text))![0] as number;
     const bytes = new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
     this.#insertVector.run(row, this.#deps.embedder, bytes);
-    this.#insertWords.run(row, scopeOf(tenant), segmented(chunk.text));
+    this.#words.insert(row, tenant, title, chunk.text);
     return { row, vector: bytes };
   }
 
-  #moveWords(row: number, tenant: number): void {
-    this.#rescope.run(row);
-    this.#insertWords.run(row, scopeOf(tenant), segmented(unpackText(this.#text.get(row)?.[0])));
+  /** A kept chunk's words under its document's new tenant or title. */
+  #indexAgain(row: number, tenant: number, title: string): void {
+    this.#words.delete(row);
+    this.#words.insert(row, tenant, title, unpackText(this.#text.get(row)?.[0]));
   }
 
   #show(head: Head, doc: number, tenant: number, removed: readonly number[], added: readonly RowVector[]): void {
@@ -162,6 +160,8 @@ export class Applier {
     }
   }
 }
+
+const titleOf = (titles: unknown): string => unpackJson<readonly [string, string]>(titles)[0];
 
 export function factsOf(head: Head, doc: number, tenant: number): DocumentFacts {
   return {

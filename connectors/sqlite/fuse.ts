@@ -10,15 +10,21 @@ export interface Ranked<E> {
   readonly score: number;
 }
 
+export interface WeightedList<E> {
+  readonly hits: readonly Ranked<E>[];
+  /** How far to trust the list, 0 … 1. */
+  readonly weight: number;
+}
+
 /**
- * Reciprocal rank fusion: a row's score is the sum over the lists of 1 / (k + its place there, from 1). Scores of different kinds never
- * meet, only places do.
+ * Weighted reciprocal rank fusion: a row's score is the sum over the lists of weight / (k + its place there, from 1). Scores of different
+ * kinds never meet, only places do.
  */
-export function fuse<E>(lists: readonly (readonly Ranked<E>[])[]): readonly Ranked<E>[] {
+export function fuse<E>(lists: readonly WeightedList<E>[]): readonly Ranked<E>[] {
   const fused = new Map<number, { row: number; entry: E; score: number }>();
-  for (const list of lists) {
-    list.forEach(({ row, entry }, place) => {
-      const share = 1 / (RRF_K + place + 1);
+  for (const { hits, weight } of lists) {
+    hits.forEach(({ row, entry }, place) => {
+      const share = weight / (RRF_K + place + 1);
       const known = fused.get(row);
       if (known === undefined) fused.set(row, { row, entry, score: share });
       else known.score += share;

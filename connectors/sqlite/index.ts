@@ -33,7 +33,7 @@ import {
 import { INDEX_STORE, openStore, sizeOf } from './schema.ts';
 import { Searcher } from './search.ts';
 import { floorOf, sweep } from './sweep.ts';
-import { GroupCommit } from './writer.ts';
+import { GroupCommit, type Outcome } from './writer.ts';
 
 /** An exact scan in JavaScript stays in the tens of milliseconds up to here. */
 const COMFORTABLE_CHUNKS = 200_000;
@@ -215,14 +215,16 @@ class EmbeddedIndex implements SqliteIndex {
 
   save(source: string, state: unknown): Promise<void> {
     const json = packJson(state);
-    return this.#writer.write(() => {
+    const write = (): Outcome<void> => {
       this.#db
         .prepare(
           'INSERT INTO checkpoints (source, state) VALUES (?, ?) ON CONFLICT (source) DO UPDATE SET state = excluded.state',
         )
         .run(source, json);
       return { value: undefined };
-    });
+    };
+    // Readers see a change before its position is saved, and only the server's log waits for that.
+    return this.#writer.write(write, undefined, 'patient');
   }
 
   #warnWhenLarge(): void {

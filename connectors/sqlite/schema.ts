@@ -1,7 +1,9 @@
 import { statSync } from 'node:fs';
 import { FreshetError } from '../../src/domain/errors.ts';
 import { Database } from './database.ts';
+import { searchTitles } from './migrate.ts';
 import type { StorageWords } from './storage-error.ts';
+import { WORDS_TABLE } from './words-table.ts';
 
 /** 'Frsh': tells `file` and us that a database is one of ours (PRAGMA application_id). */
 const APPLICATION_ID = 0x46727368;
@@ -9,7 +11,6 @@ const APPLICATION_ID = 0x46727368;
 /**
  * The index. Chunks carry no stamp of their own: a write is one transaction, so every chunk of a document stands at its head's stamp,
  * and a version-only write touches one row. Vectors lie apart from texts so that opening reads nothing else.
- * `scope` in the FTS table is `t<tenant number>`: the tenant is part of the MATCH itself, not a filter behind it.
  */
 const INDEX_TABLES = `
   CREATE TABLE tenants (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
@@ -44,8 +45,7 @@ const INDEX_TABLES = `
   ) STRICT;
   CREATE INDEX chunks_of_doc ON chunks (doc);
   CREATE TABLE vectors (row INTEGER PRIMARY KEY REFERENCES chunks, embedder INTEGER NOT NULL REFERENCES embedders, vector BLOB NOT NULL) STRICT;
-  CREATE VIRTUAL TABLE words USING fts5(scope, text, content='', contentless_delete=1,
-    tokenize="porter unicode61 remove_diacritics 2 categories 'L* N* Co M*'");
+  ${WORDS_TABLE}
   CREATE TABLE truncations (tbl TEXT PRIMARY KEY, epoch INTEGER NOT NULL, pos TEXT NOT NULL) STRICT;
   CREATE TABLE floors (part TEXT PRIMARY KEY, ver INTEGER NOT NULL, pos TEXT, committed_at REAL NOT NULL) STRICT;
   CREATE TABLE generations (generation INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL) STRICT;
@@ -82,6 +82,8 @@ export interface StoreKind {
   readonly words: StorageWords;
   readonly schemaVersion: number;
   readonly tables: string;
+  /** Format n to n + 1, in place, at the key n: one per older format. */
+  readonly migrations: Readonly<Record<number, (db: Database) => void>>;
 }
 
 export const INDEX_STORE: StoreKind = {
@@ -90,8 +92,9 @@ export const INDEX_STORE: StoreKind = {
     noun: 'index file',
     mend: 'Run "freshet rebuild": it builds a new index from the sources and moves the damaged file aside.',
   },
-  schemaVersion: 1,
+  schemaVersion: 2,
   tables: INDEX_TABLES,
+  migrations: { 1: searchTitles },
 };
 
 export const STATE_STORE: StoreKind = {
@@ -102,11 +105,13 @@ export const STATE_STORE: StoreKind = {
   },
   schemaVersion: 1,
   tables: STATE_TABLES,
+  migrations: {},
 };
 
 /**
  * Opens a file, or makes it. Write-ahead log with FULL synchronisation: what a commit acknowledged survives a power cut.
- * Every page is checked where that is quick, and always after a crash; damage found later is the same error from whatever met it.
+ * A file of an older format is brought up to date. Every page is checked where that is quick, and always after a crash; damage found
+ * later is the same error from whatever met it.
  * @param bytesMax the file never grows past this (rounded up to a page): writing then fails as on a full disk.
  * Errors: `fatal` <CODE>_CORRUPT, <CODE>_NEWER, <CODE>_FOREIGN, <CODE>_NOT_WRITABLE.
  */
@@ -121,6 +126,7 @@ export function openStore(path: string, kind: StoreKind, bytesMax?: number): Dat
       db.pragma(`max_page_count = ${Math.ceil(bytesMax / (db.pragma('page_size') as number))}`);
     if (db.pragma('user_version') === 0) create(db, kind);
     if (unclean || sizeOf(path) <= ALWAYS_CHECKED_BYTES) assertWhole(db, kind);
+    migrate(db, kind);
     return db;
   } catch (error) {
     db.close();
@@ -132,6 +138,20 @@ function create(db: Database, kind: StoreKind): void {
   db.exec(
     `BEGIN IMMEDIATE; ${kind.tables} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${kind.schemaVersion}; COMMIT;`,
   );
+}
+
+/** All steps in one transaction: a crash in between leaves the older format, whole. */
+function migrate(db: Database, { migrations, schemaVersion }: StoreKind): void {
+  const found = db.pragma('user_version') as number;
+  if (found === schemaVersion) return;
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    for (let version = found; version < schemaVersion; version += 1) migrations[version]?.(db);
+    db.exec(`PRAGMA user_version = ${schemaVersion}; COMMIT;`);
+  } catch (error) {
+    if (db.inTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
 }
 
 function assertOurs(db: Database, { words, schemaVersion }: StoreKind): void {

@@ -67,10 +67,23 @@ export class Searcher {
       const words = wantsWords
         ? this.#deps.lexical.best(query.text, tenant, depth, passes)
         : { hits: [], exhausted: true };
-      const ranked = order(query, dense, words.hits);
+      const ranked = this.#order(query, dense, words.hits);
       const kept = query.perDocument === undefined ? ranked : perDocument(ranked, query.perDocument);
       if (kept.length >= query.limit || (dense.length < depth && words.exhausted)) return kept.slice(0, query.limit);
     }
+  }
+
+  /** Words count in the fusion as far as they cover the question; without vectors to fuse with, they stand alone. */
+  #order(query: SearchQuery, dense: Hits, words: Hits): Hits {
+    if (query.mode !== 'hybrid') return [...dense, ...words].sort(bestFirst);
+    const weight = dense.length === 0 ? 1 : this.#deps.lexical.coverage(query.text, words);
+    const fused = fuse([
+      { hits: dense, weight: 1 },
+      { hits: words, weight },
+    ]);
+    return query.recency === undefined
+      ? fused
+      : withRecency(fused, query.recency, query.now, (entry) => entry.facts.committedAt);
   }
 
   #oncePerDocument(query: SearchQuery): (entry: CatalogueEntry) => boolean {
@@ -118,12 +131,4 @@ export class Searcher {
       indexedAt: head.indexedAt,
     };
   }
-}
-
-function order(query: SearchQuery, dense: Hits, words: Hits): Hits {
-  if (query.mode !== 'hybrid') return [...dense, ...words].sort(bestFirst);
-  const fused = fuse([dense, words]);
-  return query.recency === undefined
-    ? fused
-    : withRecency(fused, query.recency, query.now, (entry) => entry.facts.committedAt);
 }

@@ -25,23 +25,29 @@ export function segmented(text: string): string {
 }
 
 /**
- * The FTS5 expression of a query: its distinct words, each quoted (nothing a user types is syntax), any of which may match; BM25 orders
- * by how many and how rare. Words found in nearly every text are left out unless there are no others. Undefined: no words to look for.
- * @param scope a token every match must carry in the `scope` column
+ * What a query looks for: its distinct words, without those found in nearly every text unless there are no others.
  */
-export function matchExpression(text: string, scope: string | undefined): string | undefined {
+export function queryWords(text: string): readonly string[] {
   const all = new Set(segmented(text).toLowerCase().match(WORD));
   const telling = [...all].filter((word) => !STOP_WORDS.has(word));
-  const words = (telling.length > 0 ? telling : [...all]).slice(0, TERMS_MAX);
-  if (words.length === 0) return undefined;
-  const any = words.map((word) => `"${word}"`).join(' OR ');
-  return scope === undefined ? `text : (${any})` : `scope : ${scope} AND text : (${any})`;
+  return (telling.length > 0 ? telling : [...all]).slice(0, TERMS_MAX);
+}
+
+/**
+ * The FTS5 expression for texts and titles that hold any of the words, at least one; BM25 orders by how many and how rare. Each word is
+ * quoted: nothing a user types is syntax.
+ * @param scope a token every match must carry in the `scope` column
+ */
+export function matchExpression(words: readonly string[], scope?: string): string {
+  const anywhere = `{title text} : (${words.map((word) => `"${word}"`).join(' OR ')})`;
+  return scope === undefined ? anywhere : `scope : ${scope} AND ${anywhere}`;
 }
 
 /** English function words. They match most rows, cost the most time and say the least; BM25 weighs them near zero anyway. */
 const STOP_WORDS = new Set(
-  `a about after all also am an and any are as at be because been before being but by can could did do does doing for from had has have
-  having he her here hers him his how i if in into is it its just me more most my no nor not of off on once only or other our ours out
-  over own same she should so some such than that the their theirs them then there these they this those through to too under until up
-  very was we were what when where which while who whom why will with would you your yours`.split(/\s+/),
+  `a about after again against all also am an and any are as at be because been before being below between both but by can cannot could did
+  do does doing down during each few for from further had has have having he her here hers herself him himself his how i if in into is it
+  its itself just me more most my myself no nor not of off on once only or other our ours ourselves out over own same she should so some
+  such than that the their theirs them themselves then there these they this those through to too under until up very was we were what
+  when where which while who whom why will with would you your yours yourself yourselves`.split(/\s+/),
 );

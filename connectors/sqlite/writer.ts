@@ -20,6 +20,9 @@ interface Pending {
 const WRITES_MAX = 256;
 const SLICE_MS_MAX = 20;
 
+/** How long a patient write waits for a transaction to share. */
+const PATIENCE_MS = 25;
+
 /** After so many writes, the next idle moment copies the write-ahead log into the file. */
 const WRITES_PER_CHECKPOINT = 32;
 /** While there is no idle moment, a commit does it itself once the log has so many pages. */
@@ -36,6 +39,7 @@ export class GroupCommit {
   readonly #db: Database;
   readonly #queue: Pending[] = [];
   #scheduled = false;
+  #patience: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
   #closed = false;
   #writesInLog = 0;
@@ -45,8 +49,12 @@ export class GroupCommit {
     db.pragma(`wal_autocheckpoint = ${LOG_PAGES_MAX}`);
   }
 
-  /** Resolves after COMMIT. `work` runs synchronously inside the transaction and may throw to undo itself alone. */
-  write<T>(work: () => Outcome<T>, signal?: AbortSignal): Promise<T> {
+  /**
+   * Resolves after COMMIT. `work` runs synchronously inside the transaction and may throw to undo itself alone.
+   * @param pace `patient` for what nobody waits for: it shares the next transaction, or has its own a moment later, instead of blocking
+   *   with an fsync of its own what is just arriving. Its place in the order is the same.
+   */
+  write<T>(work: () => Outcome<T>, signal?: AbortSignal, pace: 'prompt' | 'patient' = 'prompt'): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#closed) {
         const { words, path } = this.#db;
@@ -68,17 +76,23 @@ export class GroupCommit {
           };
         },
       });
-      this.#schedule();
+      if (pace === 'prompt') this.#schedule();
+      else this.#patience ??= setTimeout(() => this.#schedule(), PATIENCE_MS);
     });
   }
 
   /** Takes no more writes, and resolves when those taken are settled. */
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#queue.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.#queue.length === 0) return;
+    const idle = new Promise<void>((resolve) => this.#idle.push(resolve));
+    this.#schedule();
+    await idle;
   }
 
   #schedule(): void {
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => {

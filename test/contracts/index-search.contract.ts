@@ -118,7 +118,7 @@ export function describeIndexSearch(current: () => IndexContext): void {
       ['emoji', '🍏 apple 🥧'],
       ['only emoji', '🍏🥧'],
       ['SQL', `apple'); DROP TABLE chunks; --`],
-      ['only stop words', 'the of and'],
+      ['only stop words', 'the and with'],
       ['ten thousand characters', 'apple pie is '.repeat(800)],
       ['ten thousand different words', Array.from({ length: 2_000 }, (_, at) => `w${at}`).join(' ')],
       ['one endless word', 'a'.repeat(10_000)],

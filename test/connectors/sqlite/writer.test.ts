@@ -45,6 +45,26 @@ describe('group commit', () => {
     expect(begun).toBe(2);
   });
 
+  it('lets a patient write share the next transaction, in its place in the order', async () => {
+    const order: string[] = [];
+    const noting = (name: string, n: number) => () => ({
+      value: insert(n)(),
+      effect: () => void order.push(name),
+    });
+    await Promise.all([writer.write(noting('patient', 1), undefined, 'patient'), writer.write(noting('prompt', 2))]);
+    expect(begun).toBe(1);
+    expect(order).toEqual(['patient', 'prompt']);
+  });
+
+  it('gives a patient write a transaction of its own when no other comes, and at once when it is closed', async () => {
+    await writer.write(insert(1), undefined, 'patient');
+    const last = writer.write(insert(2), undefined, 'patient');
+    await writer.close();
+    await last;
+    expect(stored()).toEqual([1, 2]);
+    expect(begun).toBe(2);
+  });
+
   it('undoes a failing write alone and runs no effect for it', async () => {
     const effects: number[] = [];
     const results = await Promise.allSettled([
