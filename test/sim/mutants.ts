@@ -279,7 +279,7 @@ const SWEEPER: readonly Mutant[] = [
   },
   {
     name: 'ghosts are left behind',
-    profile: 'hot',
+    profile: 'hot-postgres',
     mutation: { unreachable: (chunk, head, limits) => chunk.deleted && isUnreachable(chunk, head, limits) },
   },
 ];
