@@ -58,7 +58,7 @@ export interface SqliteIndex extends Index, Checkpoints {}
  * `stale` INDEX_CHUNK_GONE.
  */
 export async function openSqliteIndex(options: SqliteIndexOptions): Promise<SqliteIndex> {
-  const db = openStore(options.path, INDEX_STORE, options.bytesMax);
+  const db = openStore(options.path, INDEX_STORE, options.bytesMax, options.onProgress);
   try {
     const embedder = embedderNumber(db, options.embedderFingerprint, options.dimensions);
     const catalogue = new Catalogue(options.dimensions);

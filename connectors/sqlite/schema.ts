@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { FreshetError } from '../../src/domain/errors.ts';
 import { Database } from './database.ts';
+import type { LoadProgress } from './load.ts';
 import { searchTitles } from './migrate.ts';
 import type { StorageWords } from './storage-error.ts';
 import { WORDS_TABLE } from './words-table.ts';
@@ -78,12 +79,14 @@ const STATE_TABLES = `
 /** `quick_check` reads about 200 MB a second. */
 const ALWAYS_CHECKED_BYTES = 64 * 2 ** 20;
 
+type OnProgress = (progress: LoadProgress) => void;
+
 export interface StoreKind {
   readonly words: StorageWords;
   readonly schemaVersion: number;
   readonly tables: string;
   /** Format n to n + 1, in place, at the key n: one per older format. */
-  readonly migrations: Readonly<Record<number, (db: Database) => void>>;
+  readonly migrations: Readonly<Record<number, (db: Database, onProgress: OnProgress) => void>>;
 }
 
 export const INDEX_STORE: StoreKind = {
@@ -113,9 +116,15 @@ export const STATE_STORE: StoreKind = {
  * A file of an older format is brought up to date. Every page is checked where that is quick, and always after a crash; damage found
  * later is the same error from whatever met it.
  * @param bytesMax the file never grows past this (rounded up to a page): writing then fails as on a full disk.
+ * @param onProgress of bringing an older format up to date.
  * Errors: `fatal` <CODE>_CORRUPT, <CODE>_NEWER, <CODE>_FOREIGN, <CODE>_NOT_WRITABLE.
  */
-export function openStore(path: string, kind: StoreKind, bytesMax?: number): Database {
+export function openStore(
+  path: string,
+  kind: StoreKind,
+  bytesMax?: number,
+  onProgress: OnProgress = () => undefined,
+): Database {
   const unclean = sizeOf(`${path}-wal`) > 0;
   const db = new Database(path, kind.words);
   try {
@@ -126,7 +135,7 @@ export function openStore(path: string, kind: StoreKind, bytesMax?: number): Dat
       db.pragma(`max_page_count = ${Math.ceil(bytesMax / (db.pragma('page_size') as number))}`);
     if (db.pragma('user_version') === 0) create(db, kind);
     if (unclean || sizeOf(path) <= ALWAYS_CHECKED_BYTES) assertWhole(db, kind);
-    migrate(db, kind);
+    migrate(db, kind, onProgress);
     return db;
   } catch (error) {
     db.close();
@@ -141,12 +150,12 @@ function create(db: Database, kind: StoreKind): void {
 }
 
 /** All steps in one transaction: a crash in between leaves the older format, whole. */
-function migrate(db: Database, { migrations, schemaVersion }: StoreKind): void {
+function migrate(db: Database, { migrations, schemaVersion }: StoreKind, onProgress: OnProgress): void {
   const found = db.pragma('user_version') as number;
   if (found === schemaVersion) return;
   db.exec('BEGIN IMMEDIATE');
   try {
-    for (let version = found; version < schemaVersion; version += 1) migrations[version]?.(db);
+    for (let version = found; version < schemaVersion; version += 1) migrations[version]?.(db, onProgress);
     db.exec(`PRAGMA user_version = ${schemaVersion}; COMMIT;`);
   } catch (error) {
     if (db.inTransaction) db.exec('ROLLBACK');

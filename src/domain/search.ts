@@ -46,7 +46,7 @@ export interface SearchHit {
   readonly chunk: ChunkId;
   readonly document: DocumentId;
   readonly table: TableId;
-  /** Reciprocal rank fusion (k = 60) plus recency in hybrid mode, cosine in dense, BM25 (higher is better) in lexical. */
+  /** Reciprocal rank fusion (k = 60; an adapter may weight its lists, 0 … 1) plus recency in hybrid mode, cosine in dense, BM25 (higher is better) in lexical. */
   readonly score: number;
   readonly text: Redacted<string>;
   readonly start: number;
