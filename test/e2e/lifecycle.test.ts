@@ -36,6 +36,14 @@ async function postgresPid(instance: Instance): Promise<number> {
   return row?.pid as number;
 }
 
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return ''; // It ended meanwhile.
+  }
+}
+
 interface Failure {
   readonly error: { readonly code: string; readonly message: string; readonly details?: Record<string, unknown> };
 }
@@ -129,6 +137,22 @@ describe('the demo', () => {
     await instance.stop();
   });
 });
+
+it.runIf(existsSync('/proc/self'))(
+  'Ctrl-C while the demo is starting stops it in good order and leaves no process behind',
+  async () => {
+    const place = newPlace();
+    const run = await place.run('start', ...FLAGS);
+    await run.said(/Wrote the handbook/);
+    run.child.kill('SIGINT');
+    const { code, signal } = await run.exited;
+    expect(signal).toBeNull();
+    // 130 while it still opens, 0 once it serves: which of the two depends on the moment.
+    expect([0, 130]).toContain(code);
+    const running = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && commandOf(name).includes(place.folder));
+    expect(running).toEqual([]);
+  },
+);
 
 describe('a damaged data folder', () => {
   const place = newPlace(HASHING);
