@@ -3,30 +3,29 @@ import { createMemoryIndex } from '../../connectors/memory/memory-index.ts';
 import type { Judge } from '../../connectors/memory/read.ts';
 import type { isUnreachable } from '../../connectors/memory/sweep.ts';
 import { createMemoryStore } from '../../connectors/memory/store.ts';
-import { compareStamps, snapshotVersion, type Version } from '../../src/domain/version.ts';
+import { compareStamps, type Version } from '../../src/domain/version.ts';
 import type { PartitionId } from '../../src/domain/ids.ts';
 import { FreshetError } from '../../src/domain/errors.ts';
 import type { PipelineLimits } from '../../src/ingest/context.ts';
 import type { DocumentWrite, SweepLimits } from '../../src/ports/index-store.ts';
 import { belowDeadLetters } from '../../src/services/sweep.ts';
 import { Faults } from './faults.ts';
+import { Fleet, ZOMBIE_MS } from './fleet.ts';
 import { generateHistory } from './history.ts';
 import { KafkaLog, type LogObserver } from './kafka-log.ts';
 import { Network, PACKET_DELAY_MAX } from './network.ts';
 import { PostgresLog } from './postgres-log.ts';
-import { Process, RULES_AS_BUILT, type Surroundings } from './process.ts';
+import { RULES_AS_BUILT, type Surroundings } from './process.ts';
 import type { Profile } from './profiles.ts';
 import { checkQuiet, checkSwept, type QuietWorld } from './quiet.ts';
 import { Random } from './random.ts';
 import { checkedRead } from './reader.ts';
-import type { Settings } from './rows.ts';
 import { Scheduler, START_OF_TIME, type Owner } from './scheduler.ts';
 import { Truth } from './truth.ts';
 import { Violation } from './world.ts';
 
 const HEAD_CACHE_MS = 150;
 const WRITE_DEADLINE_MS = 150;
-const ZOMBIE_MS = 150;
 /** Longer than anything that began before a tombstone can still be under way. */
 const HORIZON_MS = HEAD_CACHE_MS + WRITE_DEADLINE_MS + ZOMBIE_MS + 2 * PACKET_DELAY_MAX + 60;
 const QUIET_STEPS_MAX = 20_000;
@@ -82,13 +81,7 @@ class Simulation {
   readonly #deadLetters = createMemoryDeadLetters();
   readonly #around: Surroundings;
   readonly #log: KafkaLog | PostgresLog;
-  #settings: Settings = { embedder: 0, chunker: 0, mapping: 0 };
-  #processes: Process[] = [];
-  #started = 0;
-  #replays = 0;
-  readonly #committed = new Map<PartitionId, Version>();
-  #zombiesUntil = -Infinity;
-  #stopping: Process | undefined;
+  readonly #fleet: Fleet;
   #failure: unknown;
 
   constructor(seed: number, { profile, mutation, trace }: RunOptions) {
@@ -145,6 +138,7 @@ class Simulation {
       onWrite: (write) => this.#embedsOnlyNewText(write),
       onFailure: (error) => this.#fail(error),
     };
+    this.#fleet = new Fleet({ random, profile, log: this.#log, scheduler, around: this.#around });
   }
 
   get steps(): number {
@@ -153,7 +147,7 @@ class Simulation {
 
   async run(): Promise<void> {
     const { faults } = this.#around;
-    this.#startAll();
+    this.#fleet.startAll();
     faults.transient = this.#profile.faults * this.#random.next();
     faults.timeouts = this.#profile.faults * this.#random.next();
     faults.stalls = this.#profile.stalls;
@@ -169,7 +163,7 @@ class Simulation {
 
     if (this.#profile.lookups) await this.#retryAll();
     await this.#quiet('after retrying the dead letters');
-    await this.#replayAll();
+    this.#fleet.replayAll();
     await this.#quiet('after a full replay');
     await this.#sweepAll();
     await this.#checkSwept('after replay and sweeps');
@@ -178,11 +172,7 @@ class Simulation {
   async #step(mayJump = true): Promise<void> {
     if (!(await this.#scheduler.step(mayJump))) this.#scheduler.advance(2);
     if (this.#failure !== undefined) throw this.#failure;
-    for (const process of this.#processes) {
-      if (process.zombieUntil !== undefined && this.#scheduler.now >= process.zombieUntil) process.kill();
-    }
-    if (this.#stopping?.finished === true) this.#replace(this.#stopping);
-    this.#processes = this.#processes.filter((process) => process.alive);
+    this.#fleet.attend();
   }
 
   async #chaos(): Promise<void> {
@@ -197,90 +187,9 @@ class Simulation {
       if (random.chance(producing)) this.#log.produce();
       if (random.chance(0.06)) this.#read();
       if (random.chance(sweeping)) this.#sweep();
-      if (random.chance(crashes)) this.#disturb();
+      if (random.chance(crashes)) this.#fleet.disturb();
       if (random.chance(this.#profile.faults * 0.02)) this.#outage();
     }
-  }
-
-  #startAll(): void {
-    const { partitions } = this.#log;
-    const apart = this.#log instanceof KafkaLog && this.#random.chance(0.5);
-    for (const group of apart ? partitions.map((partition) => [partition]) : [partitions]) this.#start(group);
-  }
-
-  #start(partitions: readonly PartitionId[]): void {
-    this.#processes.push(new Process(`process ${this.#started++}`, partitions, this.#settings, this.#around));
-  }
-
-  /** One of the things that go wrong with processes. */
-  #disturb(): void {
-    const owner = this.#random.pick(this.#processes.filter((process) => !process.fenced));
-    const choice = this.#random.next();
-    if (choice < 0.12 && this.#profile.settings && this.#replays < 3) this.#changeSettings();
-    else if (choice < 0.2 && this.#log instanceof PostgresLog && this.#replays < 3) this.#loseSlot(this.#log);
-    else if (choice < 0.35) this.#shutDown(owner);
-    else {
-      this.#crash(owner);
-      if (this.#random.chance(0.15) && this.#replays++ < 3) this.#rewind(owner.partitions);
-      this.#start(owner.partitions);
-    }
-  }
-
-  #crash(process: Process): void {
-    this.#noteCommitted();
-    process.fenced = true;
-    if (this.#stopping === process) this.#stopping = undefined;
-    if (this.#random.chance(0.4)) {
-      process.zombieUntil = this.#scheduler.now + 20 + this.#random.int(ZOMBIE_MS - 20);
-      this.#zombiesUntil = Math.max(this.#zombiesUntil, process.zombieUntil);
-      this.#scheduler.log(`ZOMBIE ${process.name}`);
-    } else {
-      this.#scheduler.log(`CRASH ${process.name}`);
-      process.kill();
-    }
-  }
-
-  /** SIGTERM: it drains and commits; its successor starts once it has ended. */
-  #shutDown(process: Process): void {
-    if (this.#stopping !== undefined) return;
-    this.#scheduler.log(`STOP ${process.name}`);
-    this.#stopping = process;
-    process.stop();
-  }
-
-  #replace(process: Process): void {
-    this.#noteCommitted();
-    this.#stopping = undefined;
-    this.#start(process.partitions);
-  }
-
-  #rewind(partitions: readonly PartitionId[]): void {
-    this.#scheduler.log(`REPLAY ${partitions.join(', ')}`);
-    this.#log.rewind(partitions);
-    for (const partition of partitions) this.#committed.delete(partition);
-  }
-
-  #changeSettings(): void {
-    this.#replays++;
-    const { chunker, embedder, mapping } = this.#settings;
-    const flip = (value: number): number => (this.#random.chance(0.5) ? 1 - value : value);
-    this.#settings = { chunker: flip(chunker), embedder: flip(embedder), mapping: flip(mapping) };
-    this.#restartAll(() => {
-      // Rows of a log without a history can only be read again in a new epoch.
-      if (this.#log instanceof PostgresLog) this.#log.newEpoch(0);
-      else this.#rewind(this.#log.partitions);
-    });
-  }
-
-  #loseSlot(log: PostgresLog): void {
-    this.#replays++;
-    this.#restartAll(() => log.newEpoch(this.#random.int(4)));
-  }
-
-  #restartAll(meanwhile: () => void): void {
-    for (const process of this.#processes.filter((one) => !one.fenced)) this.#crash(process);
-    meanwhile();
-    this.#startAll();
   }
 
   #outage(): void {
@@ -324,39 +233,20 @@ class Simulation {
     }
   }
 
-  async #sweepOnce(marks: ReadonlyMap<PartitionId, Version> = this.#committed): Promise<void> {
+  async #sweepOnce(marks?: ReadonlyMap<PartitionId, Version>): Promise<void> {
     if (!this.#log.snapshotsFinished && this.#mutation.sweepsDuringSnapshots !== true) return;
-    this.#noteCommitted();
+    const committedNow = marks ?? this.#fleet.committed();
     const now = START_OF_TIME + this.#scheduler.now;
     const letters = this.#mutation.forgetsLetters === true ? [] : await this.#deadLetters.list({ limit: 1_000 });
-    const committed = belowDeadLetters(marks, letters);
+    const committed = belowDeadLetters(committedNow, letters);
     const limits = { horizonMs: HORIZON_MS, now, committed };
     const index = this.#around.indexOf(this.#index({ name: 'sweeper' }));
     await index.sweep(this.#mutation.sweepLimits?.(limits) ?? limits, new AbortController().signal);
   }
 
-  /** What is committed stays committed until it is rewound: a process that just started knows nothing yet. */
-  #noteCommitted(): void {
-    for (const process of this.#processes) {
-      if (process.fenced) continue;
-      for (const [partition, version] of process.committedVersions()) this.#committed.set(partition, version);
-    }
-    if (!(this.#log instanceof PostgresLog) || !this.#log.snapshotsFinished) return;
-    // Once an epoch's snapshots are in, nothing of an older epoch is still to come.
-    const lowest = snapshotVersion(this.#log.epoch);
-    for (const partition of this.#log.partitions) {
-      if ((this.#committed.get(partition) ?? -1) < lowest) this.#committed.set(partition, lowest);
-    }
-  }
-
   async #quiet(when: string): Promise<void> {
     const { network } = this.#around;
-    const busy = (): boolean =>
-      !this.#log.drained ||
-      network.busy ||
-      this.#stopping !== undefined ||
-      this.#processes.some((process) => process.zombieUntil !== undefined) ||
-      !this.#scheduler.idle;
+    const busy = (): boolean => !this.#log.drained || network.busy || this.#fleet.isChanging || !this.#scheduler.idle;
     for (let n = 0; busy(); n++) {
       await this.#step();
       if (this.#random.chance(0.05)) this.#read();
@@ -367,7 +257,7 @@ class Simulation {
 
   #quietWorld(): QuietWorld {
     return {
-      ...{ history: this.#around.history, log: this.#log, settings: this.#settings, store: this.#store },
+      ...{ history: this.#around.history, log: this.#log, settings: this.#fleet.settings, store: this.#store },
       ...{ index: this.#index(undefined), deadLetters: this.#deadLetters, retried: !this.#around.faults.poisoned },
     };
   }
@@ -395,21 +285,13 @@ class Simulation {
   async #retryAll(): Promise<void> {
     this.#around.faults.poisoned = false;
     for (const letter of await this.#deadLetters.list({ limit: 1_000 })) {
-      const pipeline = this.#random.pick(this.#processes).pipeline;
+      const pipeline = this.#random.pick(this.#fleet.processes).pipeline;
       if (pipeline === undefined) continue;
       let done = false;
       const finish = (): void => void (done = true);
       pipeline.retry(letter).then(finish, (error: unknown) => this.#fail(error));
       while (!done) await this.#step();
     }
-  }
-
-  async #replayAll(): Promise<void> {
-    for (const process of this.#processes) process.kill();
-    this.#processes = [];
-    this.#rewind(this.#log.partitions);
-    this.#startAll();
-    return Promise.resolve();
   }
 
   /** Invariant 5, wherever only one writer could have been at work: what the head lists already is not embedded again. */
@@ -423,7 +305,7 @@ class Simulation {
 
   /** A head cached before another writer's write does not know what that one embedded. */
   get #othersMayHaveWritten(): boolean {
-    const until = Math.max(this.#zombiesUntil, this.#around.network.orphansUntil);
+    const until = Math.max(this.#fleet.zombiesUntil, this.#around.network.orphansUntil);
     return this.#scheduler.now <= until + HEAD_CACHE_MS + WRITE_DEADLINE_MS;
   }
 

@@ -1,4 +1,3 @@
-import type { Version } from '../../src/domain/version.ts';
 import type { PartitionId } from '../../src/domain/ids.ts';
 import type { Source } from '../../src/ports/source.ts';
 import type { RowVersion } from './history.ts';
@@ -45,5 +44,3 @@ export class Violation extends Error {
     this.check = check;
   }
 }
-
-export type CommittedVersions = ReadonlyMap<PartitionId, Version>;
