@@ -124,7 +124,8 @@ export class Fleet {
     this.#noteCommitted();
     process.fenced = true;
     if (this.#stopping === process) this.#stopping = undefined;
-    if (this.#random.chance(0.4)) {
+    // One that has not started yet would register its settings after its successor's and win: the last start wins.
+    if (this.#random.chance(0.4) && process.pipeline !== undefined) {
       process.zombieUntil = this.#scheduler.now + 20 + this.#random.int(ZOMBIE_MS - 20);
       this.zombiesUntil = Math.max(this.zombiesUntil, process.zombieUntil);
       this.#scheduler.log(`ZOMBIE ${process.name}`);

@@ -23,6 +23,8 @@ export class Truth {
   readonly #high: number[];
   readonly #excused: number[];
   readonly #lookedUp: number[];
+  /** Rows of an older epoch that the new one has not indexed: gone, or poison. Their tombstones may be swept. */
+  readonly #hidden = new Set<number>();
   readonly #spans = new Map<string, Span>();
   readonly #keys: ReadonlyMap<DocumentId, Key>;
 
@@ -88,6 +90,7 @@ export class Truth {
     const { lo, hi } = this.#spanOf(key, head);
     if (isTouched) this.#raise(this.#high, key, Math.max(hi, this.#lookedUp[key.number] ?? 0));
     if (isDurable) this.#raise(this.#low, key, lo);
+    if (isDurable && !isTruncated(head, store.truncations.get(key.table))) this.#hidden.delete(key.number);
   }
 
   #spanOf(key: Key, head: Head): Span {
@@ -105,6 +108,7 @@ export class Truth {
       const seq = isEpochStart ? 0 : seqAtOperation(this.#history, key.number, operation);
       const head = this.#store.heads.get(key.document);
       const isHidden = isEpochStart && head !== undefined && epochOf(head.version) < truncation.epoch;
+      if (isHidden) this.#hidden.add(key.number);
       this.#raise(this.#low, key, seq);
       this.#raise(this.#high, key, isHidden ? this.#log.current(key.number).seq : seq);
     }
@@ -114,8 +118,9 @@ export class Truth {
     bounds[key.number] = Math.max(bounds[key.number] ?? 0, seq);
   }
 
-  /** Its head is covered by a truncation: it shows nothing, and nothing of it can be missed. */
+  /** It is covered by a truncation and nothing newer was indexed yet: it shows nothing, and nothing of it can be missed. */
   isHidden(key: Key): boolean {
+    if (this.#hidden.has(key.number)) return true;
     const head = this.#store.heads.get(key.document);
     return head !== undefined && isTruncated(head, this.#store.truncations.get(key.table));
   }
