@@ -36,6 +36,8 @@ export function buildCli(deps: CliDeps, outcome: Outcome = { exitCode: 0 }): Com
     .version(deps.version, '-V, --version', 'print the version')
     .option('-c, --config <file>', 'configuration file (FRESHET_CONFIG; default: ./freshet.yaml)')
     .option('-d, --data-dir <folder>', 'data folder (FRESHET_DATA_DIR; default: .freshet)')
+    .option('--model-path <folder>', 'folder that holds the model (FRESHET_MODEL_PATH)')
+    .option('--embedder <engine>', '"transformers", or "hashing": words only, no model (FRESHET_EMBEDDER)')
     .option('--json', 'print JSON for programs')
     .option('-v, --verbose', 'print stacks of errors (FRESHET_DEBUG=1)')
     .exitOverride()

@@ -19,7 +19,10 @@ export function describeError(error: unknown, { colours, verbose }: ErrorOptions
     );
   } else if (error instanceof FreshetError) {
     lines.push(`${colours.red('error')} ${error.message}`);
-    const details = Object.entries(error.details).filter(([, value]) => value !== undefined && value !== null);
+    const details = Object.entries(error.details).filter(
+      // An HTTP status tells a person nothing that the message does not.
+      ([name, value]) => name !== 'status' && value !== undefined && value !== null,
+    );
     if (details.length > 0)
       lines.push(colours.dim(`  ${details.map(([key, value]) => `${key}=${String(value)}`).join('  ')}`));
   } else {

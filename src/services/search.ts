@@ -50,7 +50,9 @@ export function createSearchService(deps: SearchDeps): SearchService {
       const fresh = await freshness(tokenWasReached);
       const text = redactor.redactText(request.query);
       const { vector, degraded } =
-        request.mode === 'lexical' ? { vector: undefined, degraded: undefined } : await embed(deps, text, signal);
+        request.mode === 'lexical' || (deps.lexicalOnly && request.mode === 'hybrid')
+          ? { vector: undefined, degraded: undefined }
+          : await embed(deps, text, signal);
       const hits = await index.search(toQuery(request, text, vector, deps), signal);
       observer.emit({
         type: 'search',

@@ -150,13 +150,13 @@ export const registerMaintenance: Register = (program, deps, outcome) => {
 
   const replayCommand = program
     .command('replay')
-    .description('start a source again from a position; what is indexed already stays as it is')
+    .description('read a source again from the beginning; what is indexed already stays as it is')
     .argument('<source>', 'name of the source in the configuration')
-    .option('--from <position>', '"snapshot" for all current rows, or an LSN the log still reaches', 'snapshot');
+    .option('--from <position>', 'where to begin; "snapshot" reads all current rows', 'snapshot');
   examples(
     replayCommand,
     ['freshet replay app', 'read every row of "app" again'],
-    ['freshet replay app --from 0/16B3748', 'from a position of its log'],
+    ['freshet replay app --json', '{"message"}'],
   );
   handle<ReplayOptions, [string]>(replayCommand, deps, outcome, replay);
 };

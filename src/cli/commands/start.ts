@@ -6,9 +6,7 @@ import { EXIT } from '../exit-codes.ts';
 function serveOptions(command: Command): Command {
   return command
     .option('--host <host>', 'address to listen on; anything but loopback needs an API key (FRESHET_HOST)')
-    .option('--port <port>', 'port to listen on; 0 picks a free one (FRESHET_PORT)', wholeNumber(0, 65_535))
-    .option('--model-path <folder>', 'folder that holds the model (FRESHET_MODEL_PATH)')
-    .option('--embedder <engine>', '"transformers", or "hashing": lexical only, no model (FRESHET_EMBEDDER)');
+    .option('--port <port>', 'port to listen on; 0 picks a free one (FRESHET_PORT)', wholeNumber(0, 65_535));
 }
 
 async function serve(context: Context<ServeOptions>, demo: boolean): Promise<number> {
