@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEmbedding, type Embedding } from '../../src/composition/embedding.ts';
+import { cutBatches } from '../../connectors/transformers/batches.ts';
 import type { Redacted } from '../../src/domain/document.ts';
 import type { FreshetEvent } from '../../src/observability/events.ts';
 import type { Part } from './context.ts';
@@ -61,15 +62,19 @@ export const indexing: Part = async ({ options, folder, say, database }) => {
 
   let texts: readonly Redacted<string>[] = [];
   const gaps: { beforeFirst: number; afterLast: number }[] = [];
+  const padded: { tokens: number; batches: number }[] = [];
   const product = async (name: string): Promise<Run> => {
     const config = configOf(name);
     let [begun, ended] = [Number.NaN, Number.NaN];
+    const work = { tokens: 0, batches: 0 };
     const observer = {
       emit(event: FreshetEvent): void {
         if (event.type !== 'embed-batch') return;
         const now = monotonicMs();
         if (Number.isNaN(begun)) begun = now - event.ms;
         ended = now;
+        work.tokens += event.tokens;
+        work.batches += 1;
       },
     };
     let freshet: Awaited<ReturnType<typeof openProduct>> | undefined;
@@ -78,6 +83,7 @@ export const indexing: Part = async ({ options, folder, say, database }) => {
       freshet = await openProduct(config, observer, process.env, () => Promise.resolve(shared(embedding)));
       await untilReady(freshet);
     });
+    padded.push(work);
     gaps.push({ beforeFirst: begun - started, afterLast: started + run.seconds * 1000 - ended });
     if (freshet === undefined) throw new Error('The product did not open.');
     if (texts.length === 0) {
@@ -120,6 +126,13 @@ export const indexing: Part = async ({ options, folder, say, database }) => {
   const cpuRatios = productRuns.map(({ cpuSeconds }, at) => between(at, (run) => run.cpuSeconds) / cpuSeconds);
   const seconds = median(productRuns.map((run) => run.seconds));
   const timedGaps = gaps.slice(1);
+  const lengths = texts.map((text) => tokenizer.count(text));
+  const best = cutBatches(lengths, embedder.maxBatchTokens);
+  const bestPadded = best.reduce(
+    (sum, batch) => sum + batch.length * Math.max(...batch.map((at) => lengths[at] ?? 0)),
+    0,
+  );
+  const work = padded.slice(1);
   return {
     part: 'indexing',
     title: `Initial indexing: ${count} documents, ${texts.length} chunks of ${(tokens / texts.length).toFixed(0)} tokens, ${options.rounds} rounds`,
@@ -130,6 +143,10 @@ export const indexing: Part = async ({ options, folder, say, database }) => {
       'bare loop chunks/s': texts.length / median(bareRuns.map((run) => run.seconds)),
       'ratio of each round': ratios.map((ratio) => ratio.toFixed(3)).join(' '),
       'ratio of CPU time per chunk, bare / product (no PostgreSQL)': median(cpuRatios),
+      'padded tokens per token: product': median(work.map((one) => one.tokens)) / tokens,
+      'padded tokens per token: bare loop': bestPadded / tokens,
+      'batches: product': median(work.map(({ batches }) => batches)),
+      'batches: bare loop': best.length,
       'start → first batch ms': median(timedGaps.map((gap) => gap.beforeFirst)),
       'last batch → searchable ms': median(timedGaps.map((gap) => gap.afterLast)),
     },

@@ -67,7 +67,7 @@ export function openProduct(
   });
 }
 
-const POLL_MS = 5;
+const POLL_MS = 20;
 
 /** Resolves once the first copy of every table is searchable. */
 export async function untilReady(freshet: Freshet): Promise<void> {
