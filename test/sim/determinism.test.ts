@@ -23,9 +23,9 @@ describe('the simulation', () => {
   });
 
   it('reaches the dangerous moments', async () => {
-    const traces = (await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((seed) => traceOf(seed, 'hot')))).flat().join('\n');
-    for (const moment of ['ZOMBIE', 'CRASH', 'STOP', 'REPLAY', 'OUTAGE', 'time out', 'orphaned', 'table-truncated']) {
-      expect(traces).toContain(moment);
-    }
+    const seen: string[] = [];
+    for (let seed = 1; seed <= 20; seed++) seen.push(...(await traceOf(seed, 'hot')));
+    const moments = ['ZOMBIE', 'CRASH', 'STOP', 'REPLAY', 'OUTAGE', 'time out', 'orphaned', 'table-truncated'];
+    expect(moments.filter((moment) => !seen.some((line) => line.includes(moment)))).toEqual([]);
   });
 });
