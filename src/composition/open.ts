@@ -211,7 +211,16 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
       rebuild: async (onProgress, cancel) => {
         const { openAside, swap } = files;
         const done = await rebuild(
-          { live: index, sources: live, expectations, embedQueue, clock, openAside, swap },
+          {
+            live: index,
+            sources: live,
+            expectations,
+            embedQueue,
+            settingsFingerprint: fingerprint,
+            clock,
+            openAside,
+            swap,
+          },
           onProgress,
           cancel,
         );

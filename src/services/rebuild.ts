@@ -2,10 +2,8 @@ import PQueue from 'p-queue';
 import type { Head } from '../domain/document.ts';
 import { kindOf } from '../domain/errors.ts';
 import type { DocumentId } from '../domain/ids.ts';
-import { afterTruncation } from '../domain/source-position.ts';
-import type { Truncation } from '../domain/source-position.ts';
 import type { Instant } from '../domain/time.ts';
-import { compareStamps, snapshotVersion } from '../domain/version.ts';
+import { compareStamps } from '../domain/version.ts';
 import type { EmbedQueue } from '../ingest/embed-queue.ts';
 import type { Checkpoints } from '../ports/checkpoints.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -13,12 +11,14 @@ import type { DocumentWrite, Index } from '../ports/index-store.ts';
 import type { LiveSource } from './live-source.ts';
 import type { Progress } from './services.ts';
 import type { ExpectedDocument, Expectations } from './verify/expected.ts';
+import { visiblePlace } from './verify/placement.ts';
 
 export interface RebuildDeps {
   readonly live: Index & Checkpoints;
   readonly sources: () => readonly LiveSource[];
   readonly expectations: Expectations;
   readonly embedQueue: EmbedQueue;
+  readonly settingsFingerprint: string;
   readonly clock: Clock;
   /** An empty index beside the live one. */
   readonly openAside: () => Promise<Index & Checkpoints>;
@@ -48,7 +48,8 @@ export async function rebuild(
   try {
     for (const [table, truncation] of await deps.live.truncations(signal))
       await aside.truncate(table, truncation, signal);
-    const fromRows = await buildFromRows(deps, aside, onProgress, signal);
+    await carryGenerations(deps, aside, signal);
+    const fromRows = await buildFromRows(deps, aside, startedAt, onProgress, signal);
     const copy = (live: Index): Promise<number> => copyChanged(live, aside, { fromRows, startedAt }, signal);
     for (let round = 0; round < CATCH_UP_ROUNDS && (await copy(deps.live)) > SMALL_DELTA; round += 1) {
       onProgress({ phase: 'catching up', done: round + 1, total: undefined });
@@ -74,10 +75,27 @@ async function copyTruncations(live: Index, aside: Index, signal: AbortSignal): 
   for (const [table, truncation] of await live.truncations(signal)) await aside.truncate(table, truncation, signal);
 }
 
+/**
+ * Generations count on: the copied heads carry the live index's, and were the new one to begin at 1 again, a later start under other
+ * settings would not get a higher one than they have, and would change nothing.
+ */
+async function carryGenerations(
+  { live, settingsFingerprint }: RebuildDeps,
+  aside: Index,
+  signal: AbortSignal,
+): Promise<void> {
+  const newest = await live.registerSettings(settingsFingerprint, signal);
+  for (let generation = 1; generation < newest; generation += 1) {
+    await aside.registerSettings(`before a rebuild/${generation}`, signal);
+  }
+  await aside.registerSettings(settingsFingerprint, signal);
+}
+
 /** Every current row, redacted, chunked and embedded anew. */
 async function buildFromRows(
   { live, sources, expectations, embedQueue, clock }: RebuildDeps,
   aside: Index,
+  startedAt: Instant,
   onProgress: (progress: Progress) => void,
   signal: AbortSignal,
 ): Promise<ReadonlySet<DocumentId>> {
@@ -89,13 +107,17 @@ async function buildFromRows(
 
   const build = async (expected: ExpectedDocument, source: string): Promise<void> => {
     const head = (await live.heads([expected.id], signal)).get(expected.id);
-    // Deleted meanwhile: its tombstone is copied with the rest.
-    if (head?.deleted === true) return;
+    // Deleted or changed since: copied with the rest. Its row was read before, and must not stand under the stamp of the newer change.
+    if (head?.deleted === true || (head !== undefined && head.indexedAt >= startedAt)) return;
     const vectors = await embedQueue.embedDocument(expected.chunks, 'backfill', signal);
     const insert = expected.chunks.map((chunk, at) => ({ chunk, vector: vectors[at] as Float32Array }));
-    const stamp = head ?? unknownStamp(expected, source, truncations.get(expected.table), clock.now());
+    const known = head ?? unknownHead(expected, source, clock.now());
+    const place = visiblePlace(head, truncations.get(expected.table));
     const { attributes, rowHash, refs: chunks } = expected;
-    await aside.apply({ head: { ...stamp, attributes, rowHash, chunks, deleted: false }, keep: [], insert }, signal);
+    await aside.apply(
+      { head: { ...known, ...place, attributes, rowHash, chunks, deleted: false }, keep: [], insert },
+      signal,
+    );
     done.add(expected.id);
     if (done.size % 100 === 0) onProgress({ phase: 'rebuilding', done: done.size, total: Math.max(total, done.size) });
   };
@@ -107,7 +129,11 @@ async function buildFromRows(
         const expected = orPoison(() => expectations.of(row, documentId(table, key), key, mapping));
         if (expected === undefined) continue;
         await queue.onSizeLessThan(DOCUMENTS_AT_ONCE);
-        queue.add(() => build(expected, source.name)).catch((error: unknown) => (failure ??= error));
+        queue
+          .add(() => build(expected, source.name))
+          .catch((error: unknown) => {
+            if (kindOf(error) !== 'poison') failure ??= error;
+          });
       }
     }
   }
@@ -126,21 +152,18 @@ function orPoison<T>(make: () => T): T | undefined {
   }
 }
 
-/** The live index had lost it: the lowest version, so that any streamed change beats it, and above any truncation, for its row exists. */
-function unknownStamp(
+/** What a head says besides its document's content, of one the live index had lost. */
+function unknownHead(
   { id, table }: ExpectedDocument,
   source: string,
-  truncation: Truncation | undefined,
   now: Instant,
-): Omit<Head, 'attributes' | 'rowHash' | 'chunks' | 'deleted'> {
+): Omit<Head, 'version' | 'sourcePosition' | 'attributes' | 'rowHash' | 'chunks' | 'deleted'> {
   return {
     id,
     source,
     table,
     partition: source as Head['partition'],
-    version: snapshotVersion(truncation?.epoch ?? 0),
     generation: 0,
-    ...(truncation === undefined ? {} : { sourcePosition: afterTruncation(truncation) }),
     committedAt: now,
     receivedAt: now,
     indexedAt: now,

@@ -1,12 +1,16 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MemoryChunk } from '../../connectors/memory/store.ts';
 import type { createMemoryIndex } from '../../connectors/memory/memory-index.ts';
 import { hashingTokenizer } from '../../connectors/hashing/tokenizer.ts';
 import type { ChunkId } from '../../src/domain/ids.ts';
-import type { StoredChunk } from '../../src/ports/index-store.ts';
+import { openSqliteIndex } from '../../connectors/sqlite/index.ts';
+import type { Index, StoredChunk } from '../../src/ports/index-store.ts';
 import { createRepair } from '../../src/services/verify/repair.ts';
 import { verify, type VerifyDeps } from '../../src/services/verify/verify.ts';
-import { createPipelineKit, idOf, type PipelineKit } from '../support/pipeline-kit.ts';
+import { createPipelineKit, idOf, keyOf, type PipelineKit } from '../support/pipeline-kit.ts';
 
 type MemoryIndex = ReturnType<typeof createMemoryIndex>;
 
@@ -18,8 +22,8 @@ afterEach(async () => {
   await kit.close();
 });
 
-async function indexed(): Promise<{ deps: VerifyDeps; store: MemoryIndex['store'] }> {
-  kit = createPipelineKit();
+async function indexed(on?: Index): Promise<{ deps: VerifyDeps; store: MemoryIndex['store'] }> {
+  kit = createPipelineKit(on === undefined ? {} : { index: on });
   expect(await kit.index.registerSettings('test', kit.signal)).toBe(1);
   running = kit.run();
   for (let id = 1; id <= 20; id += 1) {
@@ -138,5 +142,55 @@ describe('verify', () => {
     const report = await run(deps);
     expect(report.unindexable).toBe(1);
     expect(counts(report)).toEqual(CLEAN);
+  });
+
+  it('mends the same document twice at one version: each repair stands above the one before', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'freshet-verify-'));
+    const path = join(folder, 'index.sqlite');
+    const { deps } = await indexed(await openSqliteIndex({ path, dimensions: 384, embedderFingerprint: 'hashing' }));
+    for (let round = 0; round < 2; round += 1) {
+      const head = (await kit.index.heads([idOf(1)], kit.signal)).get(idOf(1))!;
+      await kit.index.deleteChunks([head.chunks[0]!.id], kit.signal);
+      expect(await run(deps, true)).toMatchObject({ ...CLEAN, repaired: 1 });
+      expect(await kit.text(1)).toContain('Text of article 1');
+    }
+    rmSync(folder, { recursive: true });
+  });
+
+  it('does not undo an edit that overtakes the repair of its document', async () => {
+    const { deps, store } = await indexed();
+    damage(store, 1, store.heads.get(idOf(1))!.chunks[0]!.id, { text: 'something else' as StoredChunk['text'] });
+    const { deleteChunks } = kit.index;
+    kit.index.deleteChunks = async (ids, signal) => {
+      kit.index.deleteChunks = deleteChunks;
+      kit.write(1, { body: `# Article 1\n\nText of article 1 about subject 17.\n\n# More\n\nEdited meanwhile.` });
+      await kit.quiet();
+      await deleteChunks(ids, signal);
+    };
+    await run(deps, true);
+    expect(await kit.text(1)).toContain('Edited meanwhile.');
+    expect(await kit.text(1)).toContain('Text of article 1');
+    expect(counts(await run(deps))).toEqual(CLEAN);
+  });
+
+  it('calls rows of a truncated table neither ghosts nor present', async () => {
+    const { deps } = await indexed();
+    const kept = kit.rows.get(keyOf(2))!;
+    kit.truncate();
+    await kit.quiet();
+    expect(counts(await run(deps))).toEqual(CLEAN);
+
+    kit.rows.set(keyOf(2), kept);
+    expect((await run(deps)).missing).toBeGreaterThan(0);
+    expect(counts(await run(deps, true))).toEqual(CLEAN);
+    expect(await kit.text(2)).toContain('Text of article 2');
+  });
+
+  it('goes on when a row turns unindexable while it looks again', async () => {
+    const { deps, store } = await indexed();
+    store.chunks.get(idOf(1))?.delete(store.heads.get(idOf(1))!.chunks[0]!.id);
+    const { row } = kit.source;
+    kit.live.source.row = async (table, key) => ({ ...(await row(table, key)), body: 'x'.repeat(200_000) });
+    expect(counts(await run(deps, true))).toEqual(CLEAN);
   });
 });

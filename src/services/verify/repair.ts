@@ -1,10 +1,11 @@
 import type { Head } from '../../domain/document.ts';
 import { tableId, type ChunkId, type DocumentId } from '../../domain/ids.ts';
-import { epochOf, snapshotVersion, type Generation, type Version } from '../../domain/version.ts';
+import { compareStamps, type Generation } from '../../domain/version.ts';
 import type { EmbedQueue } from '../../ingest/embed-queue.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { DocumentWrite, Index } from '../../ports/index-store.ts';
 import type { ExpectedDocument } from './expected.ts';
+import { visiblePlace } from './placement.ts';
 
 export interface RepairDeps {
   readonly index: Index;
@@ -17,25 +18,46 @@ export interface RepairDeps {
   readonly forgetHeads: () => void;
 }
 
+export type Repair = (
+  id: DocumentId,
+  /** What its row gives now; undefined when it must not be indexed. Asked again whenever the document changed meanwhile. */
+  expected: () => Promise<ExpectedDocument | undefined>,
+  signal: AbortSignal,
+) => Promise<void>;
+
+/** A document that changes faster than this is mended by its own changes. */
+const ATTEMPTS = 5;
+
 /**
  * Mends one document: wrong chunks are deleted by id, whatever their stamp, and the right ones written at the head's own version in a new
  * generation, which beats what is there and is beaten by the next change of the row.
  */
-export function createRepair(
-  deps: RepairDeps,
-): (id: DocumentId, expected: ExpectedDocument | undefined, signal: AbortSignal) => Promise<void> {
-  let generation: Promise<Generation> | undefined;
-  return async (id, expected, signal) => {
-    const { index, clock } = deps;
-    generation ??= index.registerSettings(`${deps.settingsFingerprint}/repair/${clock.now()}`, signal);
-    const head = (await index.heads([id], signal)).get(id);
-    await index.deleteChunks(await storedIds(index, id, signal), signal);
-    const stamp = {
-      version: head?.version ?? (await newestEpoch(index, expected, signal)),
-      generation: await generation,
-    };
-    await index.apply(await repairWrite(deps, id, expected, head, stamp, signal), signal);
-    deps.forgetHeads();
+export function createRepair(deps: RepairDeps): Repair {
+  const { index, clock } = deps;
+  let generation = 0;
+  let registered = 0;
+  /** A write that is not above what is stored is nothing to do, and would leave a document whose chunks were just deleted. */
+  const generationAbove = async (head: Head | undefined, signal: AbortSignal): Promise<Generation> => {
+    if (generation === 0 || (head !== undefined && head.generation >= generation)) {
+      registered += 1;
+      const fingerprint = `${deps.settingsFingerprint}/repair/${clock.now()}/${registered}`;
+      generation = await index.registerSettings(fingerprint, signal);
+    }
+    return generation;
+  };
+  return async (id, expectedNow, signal) => {
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+      // The head before the row: what is written at the head's version must not be older than it.
+      const head = (await index.heads([id], signal)).get(id);
+      const expected = await expectedNow();
+      const write = await repairWrite(deps, id, expected, head, await generationAbove(head, signal), signal);
+      await index.deleteChunks(await storedIds(index, id, signal), signal);
+      await index.apply(write, signal);
+      deps.forgetHeads();
+      const now = (await index.heads([id], signal)).get(id);
+      if (now !== undefined && compareStamps(now, write.head) === 0) return;
+      // The pipeline wrote a change meanwhile, perhaps keeping a chunk that was deleted under it: mend that one.
+    }
   };
 }
 
@@ -47,37 +69,24 @@ async function storedIds(index: Index, id: DocumentId, signal: AbortSignal): Pro
   return ids;
 }
 
-/** A document without a head takes the lowest version of its table's newest epoch: any streamed change beats it. */
-async function newestEpoch(
-  index: Index,
-  expected: ExpectedDocument | undefined,
-  signal: AbortSignal,
-): Promise<Version> {
-  let newest: Version = snapshotVersion(0);
-  if (expected === undefined) return newest;
-  for await (const head of index.scanHeads({ table: expected.table }, signal)) {
-    if (head.version > newest) newest = head.version;
-  }
-  return snapshotVersion(epochOf(newest));
-}
-
 async function repairWrite(
-  { embedQueue, clock, sourceOf }: RepairDeps,
+  { index, embedQueue, clock, sourceOf }: RepairDeps,
   id: DocumentId,
   expected: ExpectedDocument | undefined,
   head: Head | undefined,
-  stamp: { readonly version: Version; readonly generation: Generation },
+  generation: Generation,
   signal: AbortSignal,
 ): Promise<DocumentWrite> {
   const now = clock.now();
   const source = head?.source ?? (expected === undefined ? 'unknown' : sourceOf(expected));
+  const table = head?.table ?? expected?.table ?? tableId('unknown');
   const base = {
     id,
     source,
-    table: head?.table ?? expected?.table ?? tableId('unknown'),
+    table,
     partition: head?.partition ?? (source as Head['partition']),
-    ...stamp,
-    ...(head?.sourcePosition === undefined ? {} : { sourcePosition: head.sourcePosition }),
+    ...visiblePlace(head, (await index.truncations(signal)).get(table)),
+    generation,
     committedAt: head?.committedAt ?? now,
     receivedAt: now,
     indexedAt: now,

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Head } from '../../domain/document.ts';
-import type { DocumentId } from '../../domain/ids.ts';
+import type { DocumentId, TableId } from '../../domain/ids.ts';
+import type { Truncation } from '../../domain/source-position.ts';
+import { isTruncated } from '../../domain/visibility.ts';
 import type { Index, StoredChunk } from '../../ports/index-store.ts';
 import type { StoredDigest, StoredState } from './compare.ts';
 
@@ -22,12 +24,14 @@ export async function readStored(
   signal: AbortSignal,
 ): Promise<StoredIndex> {
   const heads = new Map<DocumentId, Head>();
+  const truncations = await index.truncations(signal);
   for await (const head of index.scanHeads({}, signal)) heads.set(head.id, head);
   const chunks = new Map<DocumentId, StoredDigest[]>();
   const sample: StoredChunk[] = [];
   let count = 0;
   for await (const chunk of index.scanChunks({ vectors: options.vectorSample > 0 }, signal)) {
-    if (chunk.deleted) continue;
+    const table = heads.get(chunk.document)?.table;
+    if (chunk.deleted || (table !== undefined && isTruncated(chunk, truncations.get(table)))) continue;
     count += 1;
     const list = chunks.get(chunk.document) ?? [];
     list.push(digest(chunk));
@@ -35,8 +39,16 @@ export async function readStored(
     reservoir(sample, chunk, count, options);
   }
   const ids = new Set([...heads.keys(), ...chunks.keys()]);
-  const states = [...ids].map((id) => [id, { head: heads.get(id), chunks: chunks.get(id) ?? [] }] as const);
+  const states = [...ids].map((id) => {
+    const head = untruncated(heads.get(id), truncations);
+    return [id, { head, chunks: chunks.get(id) ?? [] }] as const;
+  });
   return { states: new Map(states), chunks: count, sample };
+}
+
+/** Readers hide what a truncation covers at once; until a sweep has buried it, it is stored all the same. */
+function untruncated(head: Head | undefined, truncations: ReadonlyMap<TableId, Truncation>): Head | undefined {
+  return head === undefined || isTruncated(head, truncations.get(head.table)) ? undefined : head;
 }
 
 /** Algorithm R (Vitter 1985): every chunk seen has the same chance to be in the sample. */
@@ -55,9 +67,11 @@ function reservoir(
 
 export async function readOne(index: Index, id: DocumentId, signal: AbortSignal): Promise<StoredState> {
   const head = (await index.heads([id], signal)).get(id);
+  const truncations = await index.truncations(signal);
+  const truncation = head === undefined ? undefined : truncations.get(head.table);
   const chunks: StoredDigest[] = [];
   for await (const chunk of index.scanChunks({ vectors: false, document: id }, signal)) {
-    if (chunk.document === id && !chunk.deleted) chunks.push(digest(chunk));
+    if (chunk.document === id && !chunk.deleted && !isTruncated(chunk, truncation)) chunks.push(digest(chunk));
   }
-  return { head, chunks };
+  return { head: untruncated(head, truncations), chunks };
 }

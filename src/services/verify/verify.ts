@@ -10,6 +10,7 @@ import type { Progress, VerifyReport } from '../services.ts';
 import { currentToken, tokenReached } from '../tokens.ts';
 import { compareDocument, type Problem, type StoredState } from './compare.ts';
 import type { ExpectedDocument, Expectations } from './expected.ts';
+import type { Repair } from './repair.ts';
 import { readOne, readStored, textHash } from './stored.ts';
 
 export interface VerifyDeps {
@@ -21,7 +22,7 @@ export interface VerifyDeps {
   readonly clock: Clock;
   readonly random: () => number;
   /** Writes an expected document, or removes one that must not exist, so that it beats whatever is stored. */
-  readonly repair: (id: DocumentId, expected: ExpectedDocument | undefined, signal: AbortSignal) => Promise<void>;
+  readonly repair: Repair;
 }
 
 export interface VerifyOptions {
@@ -38,6 +39,7 @@ interface Suspect {
   readonly row: { readonly live: LiveSource; readonly key: RowKey } | undefined;
   readonly problems: readonly Problem[];
   readonly vectorsWrong: boolean;
+  /** Not later than when its state in the index was read first. */
   readonly foundAt: Instant;
 }
 
@@ -63,6 +65,7 @@ export async function verify(
   const token = await currentToken(sources, signal);
   await tokenReached(token, sources, CATCH_UP_MS, signal);
 
+  const readAt = deps.clock.now();
   onProgress({ phase: 'reading the index', done: 0, total: undefined });
   const stored = await readStored(deps.index, { vectorSample: options.vectorSample, random: deps.random }, signal);
   const scan = await compareRows(deps, stored.states, onProgress, signal);
@@ -84,7 +87,7 @@ export async function verify(
               row: undefined,
               problems,
               vectorsWrong: false,
-              foundAt: deps.clock.now(),
+              foundAt: readAt,
             },
           ];
     }),
@@ -201,9 +204,11 @@ async function recheck(
 }
 
 async function lookAgain(deps: VerifyDeps, suspect: Suspect, signal: AbortSignal): Promise<readonly Problem[]> {
-  const expected = await expectedNow(deps, suspect, signal);
+  const expected = await orPoison(() => expectedNow(deps, suspect, signal));
+  // Edited meanwhile into something that cannot be indexed: its dead letter says so.
+  if (expected === 'poison') return [];
   const state = await readOne(deps.index, suspect.id, signal);
-  // Deleted before the scan and inserted again after it: written since, so its row exists.
+  // Deleted when the scan came by and inserted again since: written since, so its row exists.
   if (suspect.row === undefined && state.head !== undefined && state.head.indexedAt >= suspect.foundAt) return [];
   return compareDocument(expected, state, textHash);
 }
@@ -228,10 +233,20 @@ async function repairAll(
   let repaired = 0;
   for (const suspect of found) {
     onProgress({ phase: 'repairing', done: repaired, total: found.length });
-    await deps.repair(suspect.id, await expectedNow(deps, suspect, signal), signal);
-    repaired += 1;
+    // One that the redactor or the embedder refuses stays as it is, and is reported; the others are mended all the same.
+    const outcome = await orPoison(() => deps.repair(suspect.id, () => expectedNow(deps, suspect, signal), signal));
+    if (outcome !== 'poison') repaired += 1;
   }
   return repaired;
+}
+
+async function orPoison<T>(work: () => Promise<T>): Promise<T | 'poison'> {
+  try {
+    return await work();
+  } catch (error) {
+    if (kindOf(error) === 'poison') return 'poison';
+    throw error;
+  }
 }
 
 function tableOf(head: Head | undefined): TableId {
