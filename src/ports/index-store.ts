@@ -92,7 +92,7 @@ export interface Index extends AsyncDisposable {
   search(query: SearchQuery, signal: AbortSignal): Promise<readonly SearchHit[]>;
   document(id: DocumentId, tenant: TenantId, signal: AbortSignal): Promise<StoredDocument | undefined>;
 
-  /** Every head, tombstones included, in id order, for verify, retiring tables and ending a snapshot. */
+  /** Every head, tombstones included, in id order, for verify and retiring tables. */
   scanHeads(
     filter: { readonly table?: TableId; readonly belowVersion?: Version },
     signal: AbortSignal,
