@@ -55,8 +55,8 @@ export async function start(config: FreshetConfig, options: RunOptions, around: 
         }
         await Promise.race([aborted(around.signal), freshet.failed]);
         ui.say('Stopping: finishing what is in flight …');
-        exitAtDeadline(config.shutdown.deadline);
       } finally {
+        exitAtDeadline(config.shutdown.deadline);
         forget();
       }
     } finally {
@@ -83,8 +83,14 @@ export async function openOffline(
     signal: around.signal,
     replaceDamagedIndex,
   });
-  await Promise.race([ready(freshet, around.signal), freshet.failed]);
-  ui.end();
+  try {
+    await Promise.race([ready(freshet, around.signal), freshet.failed]);
+  } catch (error) {
+    await freshet.close();
+    throw error;
+  } finally {
+    ui.end();
+  }
   return {
     services: freshet.services,
     ...(freshet.damagedIndex === undefined ? {} : { damagedIndex: freshet.damagedIndex }),

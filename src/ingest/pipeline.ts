@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Delivery, RowChange, SnapshotFinished } from '../domain/change.ts';
-import { FreshetError, kindOf } from '../domain/errors.ts';
+import { FreshetError, kindOf, throwIfAborted } from '../domain/errors.ts';
 import type { PartitionId } from '../domain/ids.ts';
 import { EPOCH_START } from '../domain/source-position.ts';
 import type { Version } from '../domain/version.ts';
@@ -189,26 +189,34 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
           { details: { id: letter.id } },
         );
       }
+      // By version: a newer change may have failed meanwhile, and its letter has the same id.
+      const done = (): Promise<void> => deps.deadLetters.resolve(source.name, deps.documentId(table, key), version);
       const row = await context.sourceGate.run(() => rowLookup.row(table, key, work.signal), work.signal);
       if (row === undefined) {
-        await deps.deadLetters.remove(letter.id);
+        await done();
         return 'row-is-gone';
       }
       const committedAt = letter.committedAt ?? clock.now();
       const at = letter.sourcePosition === undefined ? {} : { sourcePosition: letter.sourcePosition };
       const change: RowChange = { kind: 'row-upserted', table, key, row, version, ...at, committedAt, snapshot: false };
       const outcome = await new Promise<Outcome>((resolve, reject) => {
-        work.signal.addEventListener('abort', () => reject(asError(work.signal.reason)), { once: true });
+        // A lane that failed tells nobody: only the signal does.
+        throwIfAborted(work.signal);
+        const onAbort = (): void => reject(asError(work.signal.reason));
+        work.signal.addEventListener('abort', onAbort, { once: true });
         lanes.push(laneKey(change), {
           change,
           position: letter.position,
           receivedAt: clock.now(),
           shares: [],
           superseded: 0,
-          onOutcome: resolve,
+          onOutcome: (reached) => {
+            work.signal.removeEventListener('abort', onAbort);
+            resolve(reached);
+          },
         });
       });
-      if (outcome !== 'dead-lettered') await deps.deadLetters.remove(letter.id);
+      if (outcome !== 'dead-lettered') await done();
       return outcome;
     },
     committedVersions: () => committer.committedVersions(),

@@ -2,6 +2,7 @@ import type { RowChange, RowUpserted } from '../domain/change.ts';
 import type { Document, Head } from '../domain/document.ts';
 import { FreshetError, kindOf } from '../domain/errors.ts';
 import type { ChunkId, DocumentId, TenantId } from '../domain/ids.ts';
+import type { Version } from '../domain/version.ts';
 import type { StageTimes } from '../observability/events.ts';
 import type { DocumentWrite } from '../ports/index-store.ts';
 import { mappingColumns, unresolvedColumns } from './columns.ts';
@@ -39,7 +40,11 @@ export async function indexChange(
     // An index that keeps calling the write stale lost chunks its head still lists: insert them all instead of keeping any.
     const keepFrom = round > STALE_ROUNDS_MAX ? undefined : situation.head;
     const decision = context.rules.decide(change, situation, context.generation);
-    if (decision.action === 'nothing') return 'nothing-to-do';
+    if (decision.action === 'nothing') {
+      // The last process may have stopped between the write of this version and here.
+      if (situation.head !== undefined) await resolveLetter(id, situation.head.version, context, signal);
+      return 'nothing-to-do';
+    }
 
     const times = trace(context, task, id);
     const base = (): HeadBase => ({
@@ -68,11 +73,16 @@ export async function indexChange(
     at('upsert');
     if (!(await apply(write, situation, context, signal))) continue;
     context.ledger.remember(write.head, situation.readAt);
-    await context.deadLetters.resolve(context.source.name, id, change.version);
+    await resolveLetter(id, change.version, context, signal);
     const existed = situation.head !== undefined && !situation.head.deleted;
     if (!write.head.deleted || existed) times.visible(write, cost);
     return write.head.deleted ? 'deleted' : 'indexed';
   }
+}
+
+/** What is indexed at a version voids the dead letters at or below it. */
+function resolveLetter(id: DocumentId, version: Version, context: PipelineContext, signal: AbortSignal): Promise<void> {
+  return context.indexGate.run(() => context.deadLetters.resolve(context.source.name, id, version), signal);
 }
 
 /** The row as a document; undefined when its table's filter rejects it. Values the source left out are looked up, never indexed. */

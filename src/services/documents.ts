@@ -1,5 +1,6 @@
 import type { DocumentId, TenantId } from '../domain/ids.ts';
 import { pushedDocumentId } from '../domain/ids.ts';
+import { isTruncated } from '../domain/visibility.ts';
 import type { ChangeFeed, TrackedChange } from '../observability/change-feed.ts';
 import type { DeadLetters } from '../ports/dead-letters.ts';
 import type { Index } from '../ports/index-store.ts';
@@ -52,6 +53,12 @@ export function createDocumentService(deps: {
     const tracked = feed.lastChange(document, tenant);
     const head = (await index.heads([document], signal)).get(document);
     const mine = head?.attributes.tenant === tenant ? head : undefined;
+    const truncation = mine === undefined ? undefined : (await index.truncations(signal)).get(mine.table);
+    // Readers hide what a TRUNCATE covers at once; no change of the document itself says so.
+    const truncated = mine !== undefined && isTruncated(mine, truncation);
+    if (truncated && (tracked === undefined || tracked.version <= mine.version)) {
+      return { id: document, state: 'deleted', version: mine.version, times: {}, freshnessMs: undefined };
+    }
     if (tracked !== undefined && (mine === undefined || tracked.version >= mine.version)) {
       return fromFeed(document, tracked, await failureOf(tracked, document));
     }

@@ -116,6 +116,76 @@ describe('the pipeline', () => {
     await running;
   });
 
+  it('keeps the dead letter of a newer change that failed while an older one was retried', async () => {
+    const kit = kitOf();
+    const running = kit.run();
+    kit.write(1, { body: 'x'.repeat(200_000) });
+    await kit.quiet();
+    const [letter] = await kit.deadLetters.list({ limit: 10 });
+    kit.source.row = async () => {
+      kit.write(1, { body: 'y'.repeat(200_000) });
+      await kit.quiet();
+      return { id: 1, title: 'Between the two', body: 'Short for a moment.' };
+    };
+    expect(await kit.pipeline.retry(letter!)).toBe('indexed');
+    expect(await kit.deadLetters.list({ limit: 10 })).toMatchObject([{ code: 'DOCUMENT_TOO_LARGE', version: 2 }]);
+    kit.stop();
+    await running;
+  });
+
+  it('ends a retry that the pipeline’s stop overtakes', async () => {
+    const kit = kitOf();
+    const running = kit.run();
+    kit.write(1, { body: 'x'.repeat(200_000) });
+    await kit.quiet();
+    const [letter] = await kit.deadLetters.list({ limit: 10 });
+    kit.source.row = async () => {
+      kit.stop();
+      await running;
+      return { id: 1, title: 'Too late', body: 'Short.' };
+    };
+    await expect(kit.pipeline.retry(letter!)).rejects.toMatchObject({ kind: 'aborted' });
+    expect(await kit.deadLetters.count()).toBe(1);
+  });
+
+  it('voids the dead letter that a crash left behind when its change comes again', async () => {
+    const kit = kitOf();
+    kit.write(1, { body: 'x'.repeat(200_000) });
+    const running = kit.run();
+    await kit.quiet();
+    const [letter] = await kit.deadLetters.list({ limit: 10 });
+    kit.rows.set(keyOf(1), { id: 1, title: 'Mended', body: 'Short now.' });
+    expect(await kit.pipeline.retry(letter!)).toBe('indexed');
+    await kit.deadLetters.put({ ...letter!, key: keyOf(1) });
+    kit.source.push({
+      kind: 'row-upserted',
+      table: TABLE,
+      key: keyOf(1),
+      row: { id: 1, title: 'Mended', body: 'Short now.' },
+      version: letter!.version!,
+      sourcePosition: letter!.sourcePosition!,
+      committedAt: letter!.committedAt!,
+      snapshot: false,
+    });
+    await expect.poll(() => kit.deadLetters.count()).toBe(0);
+    kit.stop();
+    await running;
+  });
+
+  it('waits for dead letters that are away, and stops for nothing', async () => {
+    const kit = kitOf();
+    const { resolve } = kit.deadLetters;
+    let failures = 2;
+    kit.deadLetters.resolve = (...args) =>
+      failures-- > 0 ? Promise.reject(new FreshetError('STATE_BUSY', 'transient', 'away')) : resolve(...args);
+    const running = kit.run();
+    kit.write(1, { body: 'One.' });
+    await expect.poll(() => kit.source.committed.size).toBe(1);
+    expect(await kit.text(1)).toBe('One.');
+    kit.stop();
+    await running;
+  });
+
   it('keeps the last good version searchable when a newer one is poison', async () => {
     const kit = kitOf();
     const running = kit.run();
