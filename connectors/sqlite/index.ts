@@ -17,6 +17,7 @@ import type {
 import { Applier } from './apply.ts';
 import { Catalogue } from './catalogue.ts';
 import type { Database } from './database.ts';
+import { LogSync } from './log-sync.ts';
 import { LexicalSearch } from './lexical.ts';
 import { loadCatalogue, reloadDocument, type LoadProgress } from './load.ts';
 import { embedderNumber, Names } from './names.ts';
@@ -54,6 +55,11 @@ export interface SqliteIndex extends Index, Checkpoints {}
 
 /**
  * The embedded index: one SQLite file that is index, ledger and checkpoint in one, searched from memory. One process owns it (see lock.ts).
+ *
+ * Durability: a commit is visible at once and survives the end of the process, however it ends; it survives a power cut once a position
+ * above it is saved, for saving waits until the whole log up to there is on disk. So nothing is acknowledged to a source that a power cut
+ * could take back, and no edit waits for the disk before it can be found.
+ *
  * Errors: `fatal` INDEX_CORRUPT, INDEX_NEWER, INDEX_FOREIGN, INDEX_NOT_WRITABLE; `transient` INDEX_DISK_FULL, INDEX_IO_ERROR, INDEX_BUSY;
  * `stale` INDEX_CHUNK_GONE.
  */
@@ -76,6 +82,7 @@ class EmbeddedIndex implements SqliteIndex {
   readonly #options: SqliteIndexOptions;
   readonly #catalogue: Catalogue;
   readonly #writer: GroupCommit;
+  readonly #log: LogSync;
   readonly #applier: Applier;
   readonly #searcher: Searcher;
   readonly #truncations: Map<TableId, Truncation>;
@@ -89,6 +96,7 @@ class EmbeddedIndex implements SqliteIndex {
     this.#options = options;
     this.#catalogue = catalogue;
     this.#writer = new GroupCommit(db);
+    this.#log = new LogSync(options.path, INDEX_STORE.words);
     this.#truncations = readTruncations(db);
     this.#applier = new Applier({
       db,
@@ -109,8 +117,8 @@ class EmbeddedIndex implements SqliteIndex {
     this.#warnWhenLarge();
   }
 
-  registerSettings(fingerprint: string, signal: AbortSignal): Promise<Generation> {
-    return this.#writer.write(() => {
+  async registerSettings(fingerprint: string, signal: AbortSignal): Promise<Generation> {
+    const registered = await this.#writer.write(() => {
       const last = this.#db
         .prepare('SELECT generation, fingerprint FROM generations ORDER BY generation DESC LIMIT 1')
         .get();
@@ -119,6 +127,8 @@ class EmbeddedIndex implements SqliteIndex {
       this.#db.prepare('INSERT INTO generations (generation, fingerprint) VALUES (?, ?)').run(generation, fingerprint);
       return { value: generation };
     }, signal);
+    await this.#log.sync();
+    return registered;
   }
 
   async heads(ids: readonly DocumentId[], signal: AbortSignal): Promise<ReadonlyMap<DocumentId, Head>> {
@@ -136,8 +146,8 @@ class EmbeddedIndex implements SqliteIndex {
     this.#warnWhenLarge();
   }
 
-  truncate(table: TableId, truncation: Truncation, signal: AbortSignal): Promise<void> {
-    return this.#writer.write(() => {
+  async truncate(table: TableId, truncation: Truncation, signal: AbortSignal): Promise<void> {
+    await this.#writer.write(() => {
       if (!isLaterTruncation(truncation, readTruncations(this.#db).get(table))) return { value: undefined };
       this.#db
         .prepare(
@@ -146,6 +156,7 @@ class EmbeddedIndex implements SqliteIndex {
         .run(table, truncation.epoch, truncation.sourcePosition);
       return { value: undefined, effect: () => void this.#truncations.set(table, truncation) };
     }, signal);
+    await this.#log.sync();
   }
 
   async truncations(signal: AbortSignal): Promise<ReadonlyMap<TableId, Truncation>> {
@@ -213,7 +224,7 @@ class EmbeddedIndex implements SqliteIndex {
     return cells === undefined ? undefined : unpackJson(cells[0]);
   }
 
-  save(source: string, state: unknown): Promise<void> {
+  async save(source: string, state: unknown): Promise<void> {
     const json = packJson(state);
     const write = (): Outcome<void> => {
       this.#db
@@ -224,7 +235,9 @@ class EmbeddedIndex implements SqliteIndex {
       return { value: undefined };
     };
     // Readers see a change before its position is saved, and only the server's log waits for that.
-    return this.#writer.write(write, undefined, 'patient');
+    await this.#writer.write(write, undefined, 'patient');
+    // The log is one file in the order of the commits: with the position, every change below it is on disk.
+    await this.#log.sync();
   }
 
   #warnWhenLarge(): void {
@@ -238,7 +251,10 @@ class EmbeddedIndex implements SqliteIndex {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    this.#closed ??= this.#writer.close().then(() => this.#db.close());
+    this.#closed ??= this.#writer
+      .close()
+      .then(() => this.#log.close())
+      .then(() => this.#db.close());
     return this.#closed;
   }
 }

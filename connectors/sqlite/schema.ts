@@ -84,6 +84,8 @@ type OnProgress = (progress: LoadProgress) => void;
 export interface StoreKind {
   readonly words: StorageWords;
   readonly schemaVersion: number;
+  /** FULL: every commit waits for the disk. NORMAL: the log is written in order, and synced where the store asks for it (log-sync.ts). */
+  readonly synchronous: 'FULL' | 'NORMAL';
   readonly tables: string;
   /** Format n to n + 1, in place, at the key n: one per older format. */
   readonly migrations: Readonly<Record<number, (db: Database, onProgress: OnProgress) => void>>;
@@ -96,6 +98,7 @@ export const INDEX_STORE: StoreKind = {
     mend: 'Run "freshet rebuild": it builds a new index from the sources and moves the damaged file aside.',
   },
   schemaVersion: 2,
+  synchronous: 'NORMAL',
   tables: INDEX_TABLES,
   migrations: { 1: searchTitles },
 };
@@ -107,12 +110,13 @@ export const STATE_STORE: StoreKind = {
     mend: 'It holds pushed documents and dead letters: restore it from a backup, or move it away and push the documents again.',
   },
   schemaVersion: 1,
+  synchronous: 'FULL',
   tables: STATE_TABLES,
   migrations: {},
 };
 
 /**
- * Opens a file, or makes it. Write-ahead log with FULL synchronisation: what a commit acknowledged survives a power cut.
+ * Opens a file, or makes it, with a write-ahead log.
  * A file of an older format is brought up to date. Every page is checked where that is quick, and always after a crash; damage found
  * later is the same error from whatever met it.
  * @param bytesMax the file never grows past this (rounded up to a page): writing then fails as on a full disk.
@@ -130,7 +134,7 @@ export function openStore(
   try {
     assertOurs(db, kind);
     db.pragma('journal_mode = WAL');
-    db.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY;');
+    db.exec(`PRAGMA synchronous = ${kind.synchronous}; PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY;`);
     if (bytesMax !== undefined)
       db.pragma(`max_page_count = ${Math.ceil(bytesMax / (db.pragma('page_size') as number))}`);
     if (db.pragma('user_version') === 0) create(db, kind);

@@ -1,7 +1,7 @@
 import { throwIfAborted, FreshetError } from '../../src/domain/errors.ts';
 import type { Database } from './database.ts';
 
-/** Runs once the transaction is durable, in the order of the writes: memory never shows what a crash could take back. */
+/** Runs once the transaction is committed, in the order of the writes: memory never shows what the end of the process could take back. */
 export type Effect = () => void;
 
 export interface Outcome<T> {
@@ -11,7 +11,7 @@ export interface Outcome<T> {
 
 interface Pending {
   readonly signal: AbortSignal | undefined;
-  /** Runs inside the transaction; returns how to settle once it is durable. */
+  /** Runs inside the transaction; returns how to settle once it is committed. */
   run(): () => void;
   reject(error: unknown): void;
 }
@@ -30,7 +30,7 @@ const LOG_PAGES_MAX = 4_000;
 
 /**
  * Group commit without timers: an idle writer commits on the next turn of the event loop, and what arrives until then, or while a commit
- * runs, shares one transaction and one fsync. Checkpoints go the same way, so a position is never durable before its chunks.
+ * runs, shares one transaction (and, where the store syncs each commit, one fsync). Checkpoints go the same way, so a position is never durable before its chunks.
  * The log is checkpointed between commits and not by one, so that no acknowledgement waits for it.
  * A write that fails takes nothing with it; it may run twice, so what it changes besides the file belongs into its effect. A failed disk
  * (full, I/O) fails the whole transaction.
