@@ -36,7 +36,7 @@ import { openIndexFiles } from './index-files.ts';
 import { loadKeys, type DataKeys } from './keys.ts';
 import { connect, pipelineLimits } from './pipelines.ts';
 import { recogniserSelection } from './recognisers.ts';
-import { retireTables } from './retire.ts';
+import { loadRetired, RETIRED, retireTables } from './retire.ts';
 import { settingsFingerprint, type SettingsParts } from './settings.ts';
 import { openConfigured, openPushed, PUSH_SOURCE } from './sources.ts';
 import type { Ui } from './ui.ts';
@@ -154,7 +154,8 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
   };
   const spoolFolder = join(dataDir, 'spool');
   mkdirSync(spoolFolder, { recursive: true });
-  const sourceParts = { checkpoints: index, settings, clock, observer, spoolFolder };
+  const retired = await loadRetired(index);
+  const sourceParts = { checkpoints: index, settings, retired, clock, observer, spoolFolder };
   const opened = openConfigured(config, databases.connectionOf, sourceParts);
   const pushed = openPushed(state.pushed, sourceParts);
   const all = [...opened, pushed];
@@ -163,7 +164,7 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
     settings,
   );
   const generation = await index.registerSettings(fingerprint, signal);
-  await retireTables({ index, generation, clock, mappings: all.flatMap((source) => source.mappings) }, signal);
+  await retireTables({ index, retired, generation, clock, mappings: all.flatMap((source) => source.mappings) }, signal);
 
   const limits = pipelineLimits(config);
   const parts = { index, mapper, redactor, chunker, embedQueue, deadLetters, generation, clock, observer, limits };
@@ -218,6 +219,7 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
             embedQueue,
             settingsFingerprint: fingerprint,
             clock,
+            alsoCopied: [RETIRED],
             openAside,
             swap,
           },

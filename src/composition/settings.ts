@@ -9,6 +9,8 @@ export interface SettingsParts {
   readonly embedder: string;
   /** What else a source puts into its rows. */
   readonly access?: string;
+  /** The generation at which the table left the configuration last: put back, it is read anew. */
+  readonly retired?: number | undefined;
 }
 
 /** Of one table: when it differs from the one its snapshot was taken under, the table is read anew. */

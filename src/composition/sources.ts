@@ -19,12 +19,14 @@ import type { Clock } from '../ports/clock.ts';
 import type { PushedLog } from '../ports/pushed-log.ts';
 import { fingerprintedCheckpoints } from './fingerprinted-checkpoints.ts';
 import type { OpenSource } from './pipelines.ts';
+import type { Retired } from './retire.ts';
 import { tableFingerprint, type SettingsParts } from './settings.ts';
 
 /** What every source is built from. */
 export interface SourceParts {
   readonly checkpoints: Checkpoints;
   readonly settings: SettingsParts;
+  readonly retired: Retired;
   readonly clock: Clock;
   readonly observer: Observer;
   /** For large transactions. */
@@ -61,7 +63,7 @@ function openPostgres(
     tables: mappings.map((mapping, at) => ({
       id: mapping.table,
       relation: relations[at] as string,
-      fingerprint: tableFingerprint(mapping, parts.settings),
+      fingerprint: tableFingerprint(mapping, { ...parts.settings, retired: parts.retired[mapping.table] }),
       ...(mapping.key === undefined ? {} : { key: mapping.key }),
     })),
     checkpoints: parts.checkpoints,
@@ -96,7 +98,11 @@ function openFiles(name: string, config: FilesSourceConfig, parts: SourceParts):
     ...(format === undefined ? {} : { format }),
     columns: { access: config.access },
     checkpoints: parts.checkpoints,
-    settingsFingerprint: tableFingerprint(mapping, { ...parts.settings, access: config.access.join() }),
+    settingsFingerprint: tableFingerprint(mapping, {
+      ...parts.settings,
+      access: config.access.join(),
+      retired: parts.retired[mapping.table],
+    }),
     clock: parts.clock,
     observer: parts.observer,
   });

@@ -1,7 +1,7 @@
 import PQueue from 'p-queue';
 import type { Head } from '../domain/document.ts';
 import { kindOf } from '../domain/errors.ts';
-import type { DocumentId } from '../domain/ids.ts';
+import type { DocumentId, TableId } from '../domain/ids.ts';
 import type { Instant } from '../domain/time.ts';
 import { compareStamps } from '../domain/version.ts';
 import type { EmbedQueue } from '../ingest/embed-queue.ts';
@@ -20,6 +20,8 @@ export interface RebuildDeps {
   readonly embedQueue: EmbedQueue;
   readonly settingsFingerprint: string;
   readonly clock: Clock;
+  /** What is kept with the sources' positions besides them. */
+  readonly alsoCopied?: readonly string[];
   /** An empty index beside the live one. */
   readonly openAside: () => Promise<Index & Checkpoints>;
   /**
@@ -50,7 +52,8 @@ export async function rebuild(
       await aside.truncate(table, truncation, signal);
     await carryGenerations(deps, aside, signal);
     const fromRows = await buildFromRows(deps, aside, startedAt, onProgress, signal);
-    const copy = (live: Index): Promise<number> => copyChanged(live, aside, { fromRows, startedAt }, signal);
+    const tables = new Set(deps.sources().flatMap(({ mappings }) => [...mappings.keys()]));
+    const copy = (live: Index): Promise<number> => copyChanged(live, aside, { fromRows, tables, startedAt }, signal);
     for (let round = 0; round < CATCH_UP_ROUNDS && (await copy(deps.live)) > SMALL_DELTA; round += 1) {
       onProgress({ phase: 'catching up', done: round + 1, total: undefined });
     }
@@ -58,9 +61,9 @@ export async function rebuild(
     await deps.swap(aside, async (live) => {
       await copyTruncations(live, aside, signal);
       await copy(live);
-      for (const { source } of deps.sources()) {
-        const state = await live.load(source.name);
-        if (state !== undefined) await aside.save(source.name, state);
+      for (const name of [...deps.sources().map(({ source }) => source.name), ...(deps.alsoCopied ?? [])]) {
+        const state = await live.load(name);
+        if (state !== undefined) await aside.save(name, state);
       }
     });
   } catch (error) {
@@ -170,18 +173,27 @@ function unknownHead(
   };
 }
 
+/** What of the live index is copied. */
+interface Copied {
+  readonly fromRows: ReadonlySet<DocumentId>;
+  readonly tables: ReadonlySet<TableId>;
+  readonly startedAt: Instant;
+}
+
 /**
  * Copies tombstones and every document that was written since the rebuild began, as the live pipeline wrote it. What the live index held
- * before and no row accounts for stays behind: mending that is what a rebuild is for.
+ * before and no row accounts for stays behind: mending that is what a rebuild is for. So do tombstones of tables that left the configuration:
+ * with the position of their source gone, one that comes back starts at epoch 0, below them.
  */
 async function copyChanged(
   live: Index,
   aside: Index,
-  { fromRows, startedAt }: { readonly fromRows: ReadonlySet<DocumentId>; readonly startedAt: Instant },
+  { fromRows, tables, startedAt }: Copied,
   signal: AbortSignal,
 ): Promise<number> {
   const heads: Head[] = [];
   for await (const head of live.scanHeads({}, signal)) {
+    if (!tables.has(head.table)) continue;
     if (head.deleted || head.indexedAt >= startedAt || fromRows.has(head.id)) heads.push(head);
   }
   let copied = 0;

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createMemoryIndex } from '../../connectors/memory/memory-index.ts';
 import { FreshetError } from '../../src/domain/errors.ts';
-import { DEFAULT_TENANT } from '../../src/domain/ids.ts';
+import { DEFAULT_TENANT, tableId } from '../../src/domain/ids.ts';
 import type { Checkpoints } from '../../src/ports/checkpoints.ts';
 import type { Index } from '../../src/ports/index-store.ts';
 import { rebuild } from '../../src/services/rebuild.ts';
@@ -85,6 +85,19 @@ describe('rebuild', () => {
     const aside = await rebuilt({ settingsFingerprint: 'third' });
     expect(await aside.registerSettings('third', kit.signal)).toBe(3);
     expect(await aside.registerSettings('fourth', kit.signal)).toBe(4);
+  });
+
+  it('keeps tombstones of tables that are fed, and leaves behind those of tables that are not', async () => {
+    await indexed();
+    kit.remove(1);
+    await kit.quiet();
+    const tombstone = (await kit.index.heads([idOf(1)], kit.signal)).get(idOf(1))!;
+    await kit.index.apply(
+      { head: { ...tombstone, id: idOf(99), table: tableId('gone.public.articles') }, keep: [], insert: [] },
+      kit.signal,
+    );
+    const aside = await rebuilt();
+    expect([...(await aside.heads([idOf(1), idOf(99)], kit.signal)).keys()]).toEqual([idOf(1)]);
   });
 
   it('does without a text that the embedder refuses, and builds all others', async () => {
