@@ -33,6 +33,8 @@ export interface RouteContext {
   readonly streams: OpenStreams;
   readonly demo: DemoPort | undefined;
   readonly version: string;
+  /** See AuthOptions. */
+  readonly principalId: (principal: string) => string;
 }
 
 export const TOKEN_HEADER = 'freshet-token';

@@ -32,6 +32,8 @@ export interface AuthOptions {
   readonly adminToken?: string;
   /** Host names answered on loopback besides `localhost`, `127.0.0.1` and `[::1]`. */
   readonly allowedHosts?: readonly string[];
+  /** A principal as documents carry it, where people in access lists are stored as keyed hashes. Absent: as it is. */
+  readonly principalId?: (principal: string) => string;
 }
 
 /** Everything is bounded (invariant 7). */

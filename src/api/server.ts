@@ -90,6 +90,7 @@ export async function buildServer(options: ServerOptions): Promise<Api> {
     streams,
     demo: options.demo,
     version: options.version,
+    principalId: options.auth.principalId ?? ((principal) => principal),
   };
   registerRoutes(app, context, options.metrics);
   if (options.webRoot !== undefined) await pageRoutes(app, options.webRoot);

@@ -49,6 +49,8 @@ export interface Freshet {
   readonly databases: Databases;
   readonly keys: DataKeys;
   readonly registry: Registry;
+  /** A principal as documents carry it. */
+  readonly principalId: (principal: string) => string;
   /** Where the damaged index was put, if it was replaced. */
   readonly damagedIndex: string | undefined;
   /** Rejects when a pipeline fails for good; resolves after `close`. */
@@ -233,7 +235,8 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
   };
 
   const failed = run(sources, { index, deadLetters, clock, observer, config }, cleanup);
-  return { services, sources, embedding, databases, keys, registry, damagedIndex, failed, close };
+  const { principalId } = redactor;
+  return { services, sources, embedding, databases, keys, registry, principalId, damagedIndex, failed, close };
 }
 
 /** Starts the pipelines and the sweeper; stopping them is the first thing that closing does. */

@@ -42,6 +42,7 @@ export async function serve(
       defaultTenant: DEFAULT_TENANT,
       adminToken: freshet.keys.adminToken,
       allowedHosts,
+      principalId: freshet.principalId,
     },
     limits: { bodyBytes: bodyLimit, requestsPerMinute },
     ...(demo === undefined ? {} : { demo }),

@@ -208,6 +208,18 @@ describe('the principals of a key', () => {
     expect(await status('/v1/documents/none/status')).toBe(404);
   });
 
+  it('are compared as documents carry them, where an access list that names people is stored hashed', async () => {
+    const person = key('person', { principals: ['ann@example.org'] });
+    const attributes = { ...documentView().attributes, access: ['principal:of ann@example.org'] };
+    const documents = { get: async () => documentView({ attributes }) };
+    const principalId = (principal: string): string => `principal:of ${principal}`;
+    await using server = await openServer({ documents }, { auth: { ...auth([person, bound]), principalId } });
+    const status = async (secret: string) =>
+      (await server.app.inject({ url: '/v1/documents/d', headers: { 'x-api-key': secret } })).statusCode;
+    expect(await status(person.secret)).toBe(200);
+    expect(await status(bound.secret)).toBe(404);
+  });
+
   it('close the change feed, which shows every document of the tenant', async () => {
     await using server = await openServer({}, { auth: auth([bound]) });
     for (const url of ['/v1/changes', '/v1/changes/stream']) {

@@ -21,13 +21,14 @@ function pushed(id: string, tenant: TenantId, body: z.output<typeof documentIn>)
 /** Several writes, one token: the last one, as the log is one and later writes have later tokens. */
 const lastToken = (receipts: readonly PushReceipt[]): string => receipts.at(-1)?.token ?? '';
 
-export function documentRoutes(app: Api, { services, limits }: RouteContext): void {
+export function documentRoutes(app: Api, { services, limits, principalId }: RouteContext): void {
   const { documents } = services;
 
   /** A document the caller may see, or 404: that it exists is already an answer. */
   const visible = async (id: string, tenant: TenantId, caller: Caller, signal: AbortSignal) => {
     const view = await documents.get(id, tenant, signal);
-    return view !== undefined && mayRead(view.attributes.access, caller.principals) ? view : undefined;
+    const principals = caller.principals?.map(principalId);
+    return view !== undefined && mayRead(view.attributes.access, principals) ? view : undefined;
   };
 
   app.get(
