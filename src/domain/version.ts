@@ -28,7 +28,7 @@ export function makeVersion(epoch: number, n: bigint | number): Version {
     throw new FreshetError(
       'VERSION_OUT_OF_RANGE',
       'fatal',
-      `A position of ${n} does not fit in a version (0 … 2^48 − 1). Run "freshet rebuild": it starts again at epoch 0.`,
+      `A position of ${n} does not fit in a version (0 … 2^48 − 1). Stop Freshet, move index.sqlite out of the data folder and start again: everything is indexed anew from epoch 0.`,
       { details: { n: String(n), epoch } },
     );
   }
@@ -36,7 +36,7 @@ export function makeVersion(epoch: number, n: bigint | number): Version {
     throw new FreshetError(
       'EPOCH_EXHAUSTED',
       'fatal',
-      `Epoch ${epoch} does not fit in a version (0 … ${EPOCH_MAX}). Run "freshet rebuild": it starts again at epoch 0.`,
+      `Epoch ${epoch} does not fit in a version (0 … ${EPOCH_MAX}). Stop Freshet, move index.sqlite out of the data folder and start again: everything is indexed anew from epoch 0.`,
       { details: { epoch } },
     );
   }
