@@ -86,7 +86,7 @@ export class SqliteDeadLetters implements DeadLetters {
   async resolve(source: string, document: DocumentId, version: Version): Promise<void> {
     const identity = documentIdentity(source, document);
     if (!this.#identities.has(identity)) return;
-    await this.#delete('identity = ? AND (version IS NULL OR version <= ?)', identity, version);
+    await this.#delete('identity = ? AND version <= ?', identity, version);
   }
 
   async count(): Promise<number> {
