@@ -1,3 +1,5 @@
+import type { PartitionId } from '../../src/domain/ids.ts';
+import type { Version } from '../../src/domain/version.ts';
 import type { DeadLetter, DeadLetters, StoredDeadLetter } from '../../src/ports/dead-letters.ts';
 
 export function createMemoryDeadLetters(): DeadLetters {
@@ -23,6 +25,15 @@ export function createMemoryDeadLetters(): DeadLetters {
       return Promise.resolve([...letters.values()].filter(({ id }) => numberOf(id) > from).slice(0, limit));
     },
     get: (id) => Promise.resolve(byId(id)?.[1]),
+    ofDocument: (document) => Promise.resolve([...letters.values()].findLast((letter) => letter.document === document)),
+    lowestVersions: () => {
+      const lowest = new Map<PartitionId, Version>();
+      for (const { version, position } of letters.values()) {
+        const known = lowest.get(position.partition);
+        if (version !== undefined && (known === undefined || version < known)) lowest.set(position.partition, version);
+      }
+      return Promise.resolve(lowest);
+    },
     remove: (id) => {
       const found = byId(id);
       if (found !== undefined) letters.delete(found[0]);

@@ -1,4 +1,4 @@
-import type { RowKey, DocumentId } from '../../src/domain/ids.ts';
+import type { DocumentId, PartitionId, RowKey } from '../../src/domain/ids.ts';
 import type { Version } from '../../src/domain/version.ts';
 import type { DeadLetter, DeadLetters, StoredDeadLetter } from '../../src/ports/dead-letters.ts';
 import type { Cells, Database } from './database.ts';
@@ -76,6 +76,23 @@ export class SqliteDeadLetters implements DeadLetters {
     if (number === undefined) return undefined;
     const cells = this.#db.prepare(`SELECT ${COLUMNS} FROM dead_letters WHERE number = ?`).get(number);
     return cells === undefined ? undefined : this.#unpacked(cells);
+  }
+
+  async ofDocument(document: DocumentId): Promise<StoredDeadLetter | undefined> {
+    if (this.#identities.size === 0) return undefined;
+    const cells = this.#db
+      .prepare(`SELECT ${COLUMNS} FROM dead_letters WHERE document = ? ORDER BY number DESC LIMIT 1`)
+      .get(document);
+    return cells === undefined ? undefined : this.#unpacked(cells);
+  }
+
+  async lowestVersions(): Promise<ReadonlyMap<PartitionId, Version>> {
+    const rows = this.#db
+      .prepare(
+        `SELECT letter -> '$.position.partition' AS partition, min(version) FROM dead_letters WHERE version IS NOT NULL GROUP BY partition`,
+      )
+      .all();
+    return new Map(rows.map(([partition, version]) => [unpackJson<PartitionId>(partition), version as Version]));
   }
 
   async remove(id: string): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Position } from '../domain/change.ts';
-import type { DocumentId, RowKey, TableId } from '../domain/ids.ts';
+import type { DocumentId, PartitionId, RowKey, TableId } from '../domain/ids.ts';
 import type { SourcePosition } from '../domain/source-position.ts';
 import type { Instant } from '../domain/time.ts';
 import type { Version } from '../domain/version.ts';
@@ -36,8 +36,15 @@ export interface DeadLetters {
   put(letter: DeadLetter): Promise<void>;
   list(options: { readonly limit: number; readonly after?: string }): Promise<readonly StoredDeadLetter[]>;
   get(id: string): Promise<StoredDeadLetter | undefined>;
+  /** The newest letter of a document. Cheap when there is no letter at all, otherwise it may look at each. */
+  ofDocument(document: DocumentId): Promise<StoredDeadLetter | undefined>;
+  /** The lowest known version of a letter per partition, over all letters: nothing at or above it may be forgotten before the retry. */
+  lowestVersions(): Promise<ReadonlyMap<PartitionId, Version>>;
   remove(id: string): Promise<void>;
-  /** Removes the letter of a document whose version is at or below the one that was just indexed. Cheap when there is none. */
+  /**
+   * Removes the letter of a document whose version is at or below the one that was just indexed. Cheap when there is none. A letter of
+   * unknown version may be of a later change, and stays.
+   */
   resolve(source: string, document: DocumentId, version: Version): Promise<void>;
   count(): Promise<number>;
 }

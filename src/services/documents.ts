@@ -74,11 +74,9 @@ export function createDocumentService(deps: {
     };
   }
 
-  /** There are few dead letters; the newest page is enough to find a fresh one. */
   async function failureOf(tracked: TrackedChange, document: DocumentId): Promise<DocumentStatus['failure']> {
     if (tracked.failure === undefined) return undefined;
-    const letters = await deadLetters.list({ limit: 1_000 });
-    const letter = letters.find((candidate) => candidate.document === document);
+    const letter = await deadLetters.ofDocument(document);
     if (letter === undefined) return undefined;
     const { stage, code, message, id } = letter;
     return { stage, code, message, deadLetter: id };

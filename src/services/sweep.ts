@@ -3,7 +3,7 @@ import type { PartitionId } from '../domain/ids.ts';
 import type { Version } from '../domain/version.ts';
 import type { Observer } from '../observability/events.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { DeadLetters, StoredDeadLetter } from '../ports/dead-letters.ts';
+import type { DeadLetters } from '../ports/dead-letters.ts';
 import type { Index } from '../ports/index-store.ts';
 import type { LiveSource } from './live-source.ts';
 
@@ -47,21 +47,18 @@ async function sweepable(deps: {
     if (!(await source.freshness()).snapshotFinished) return undefined;
     for (const [partition, version] of pipeline.committedVersions()) committed.set(partition, version);
   }
-  return belowDeadLetters(committed, await deps.deadLetters.list({ limit: 10_000 }));
+  return belowDeadLetters(committed, await deps.deadLetters.lowestVersions());
 }
 
-/** A floor above a dead letter would make its retry nothing to do. */
+/** A floor above a dead letter would make its retry nothing to do. `lowest`: see DeadLetters.lowestVersions. */
 export function belowDeadLetters(
   marks: ReadonlyMap<PartitionId, Version>,
-  letters: readonly StoredDeadLetter[],
+  lowest: ReadonlyMap<PartitionId, Version>,
 ): ReadonlyMap<PartitionId, Version> {
-  const committed = new Map(marks);
-  for (const letter of letters) {
-    const { partition } = letter.position;
-    const mark = committed.get(partition);
-    if (letter.version !== undefined && mark !== undefined && letter.version <= mark) {
-      committed.set(partition, (letter.version - 1) as Version);
-    }
-  }
-  return committed;
+  return new Map(
+    [...marks].map(([partition, mark]) => {
+      const letter = lowest.get(partition);
+      return [partition, letter !== undefined && letter <= mark ? ((letter - 1) as Version) : mark];
+    }),
+  );
 }

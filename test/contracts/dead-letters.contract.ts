@@ -136,6 +136,43 @@ export function describeDeadLetters(name: string, open: () => Promise<DeadLetter
       expect(await letters.count()).toBe(1);
     });
 
+    it('keeps a letter of unknown version when its document is indexed: it may be of a later change', async () => {
+      await letters.put(deadLetter({ version: undefined }));
+      await letters.resolve('app', DOCUMENT, makeVersion(1, 0));
+      expect((await only()).document).toBe(DOCUMENT);
+    });
+
+    it('finds the letter of a document among many, with its key, and none of a document that has none', async () => {
+      const documents = Array.from({ length: 1_100 }, (_, n) => `doc-${n}` as DocumentId);
+      await Promise.all(documents.map((document) => letters.put(deadLetter({ document }))));
+      const found = await letters.ofDocument('doc-1099' as DocumentId);
+      expect(found?.document).toBe('doc-1099');
+      expect(found?.key).toBe(rowKey(['ann@example.com']));
+      expect(await letters.ofDocument('doc-1100' as DocumentId)).toBeUndefined();
+    });
+
+    it('says the lowest version per partition, of every letter whose version is known', async () => {
+      expect(await letters.lowestVersions()).toEqual(new Map());
+      const at = (document: string, partition: string, n: number | undefined) =>
+        deadLetter({
+          document: document as DocumentId,
+          position: { partition: partitionId(partition), offset: 1n },
+          version: n === undefined ? undefined : makeVersion(0, n),
+        });
+      await letters.put(at('a', 'app', 9));
+      await letters.put(at('b', 'app', 5));
+      await letters.put(at('c', 'app', 7));
+      await letters.put(at('d', 'app', undefined));
+      await letters.put(at('e', 'other "one"', 3));
+      await letters.put(at('f', 'unknown', undefined));
+      expect(await letters.lowestVersions()).toEqual(
+        new Map([
+          ['app', makeVersion(0, 5)],
+          ['other "one"', makeVersion(0, 3)],
+        ]),
+      );
+    });
+
     it('does not print the key: not as JSON, not by inspection', async () => {
       await letters.put(deadLetter());
       const letter = await only();

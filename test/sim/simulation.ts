@@ -237,8 +237,9 @@ class Simulation {
     if (!this.#log.snapshotsFinished && this.#mutation.sweepsDuringSnapshots !== true) return;
     const committedNow = marks ?? this.#fleet.committed();
     const now = START_OF_TIME + this.#scheduler.now;
-    const letters = this.#mutation.forgetsLetters === true ? [] : await this.#deadLetters.list({ limit: 1_000 });
-    const committed = belowDeadLetters(committedNow, letters);
+    const forgets = this.#mutation.forgetsLetters === true;
+    const lowest = forgets ? new Map<PartitionId, Version>() : await this.#deadLetters.lowestVersions();
+    const committed = belowDeadLetters(committedNow, lowest);
     const limits = { horizonMs: HORIZON_MS, now, committed };
     const index = this.#around.indexOf(this.#index({ name: 'sweeper' }));
     await index.sweep(this.#mutation.sweepLimits?.(limits) ?? limits, new AbortController().signal);
