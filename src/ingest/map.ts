@@ -69,7 +69,7 @@ function mapRow(
     key,
     attributes: {
       tenant: 'value' in mapping.tenant ? mapping.tenant.value : tenantOf(value(mapping.tenant.column), mapping),
-      access: mapping.access === undefined ? [] : valueAccess(value(mapping.access.column)),
+      access: mapping.access === undefined ? [] : valueAccess(value(mapping.access.column)).map(cleanText),
       title: mapping.title === undefined ? '' : render(mapping.title).trim(),
       uri: mapping.uri === undefined ? '' : render(mapping.uri).trim(),
       metadata: {
@@ -85,6 +85,11 @@ function mapRow(
 /** Lone surrogates and NUL cannot be stored as UTF-8 text everywhere; both become what every reader shows for them. */
 function cleanText(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\uFFFD');
+}
+
+function cleanValue(value: MetadataValue): MetadataValue {
+  if (typeof value === 'string') return cleanText(value);
+  return Array.isArray(value) ? value.map((item: string) => cleanText(item)) : value;
 }
 
 function tenantOf(value: ColumnValue, mapping: TableMapping): ReturnType<typeof tenantId> {
@@ -115,7 +120,7 @@ function metadataOf(fields: Readonly<Record<string, string>>, value: (column: st
   const metadata: Record<string, MetadataValue> = {};
   for (const [field, column] of Object.entries(fields)) {
     const found = valueMetadata(value(column));
-    if (found !== undefined) metadata[field] = typeof found === 'string' ? cleanText(found) : found;
+    if (found !== undefined) metadata[field] = cleanValue(found);
   }
   return metadata;
 }

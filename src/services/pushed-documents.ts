@@ -1,4 +1,4 @@
-import { DEFAULT_TENANT, pushedDocumentId, rowKey, tableId, type TenantId } from '../domain/ids.ts';
+import { pushedDocumentId, rowKey, tableId, type TenantId } from '../domain/ids.ts';
 import type { Redacted } from '../domain/document.ts';
 import type { Redactor } from '../ports/redactor.ts';
 import type { PushedRecord } from '../ports/pushed-log.ts';
@@ -38,7 +38,7 @@ function redactPushed(
   const { attributes, text } = redactor.redact({
     id: pushedDocumentId(tenant, id),
     table: tableId('push.documents'),
-    key: rowKey([tenant ?? DEFAULT_TENANT, id]),
+    key: rowKey([tenant, id]),
     attributes: {
       tenant,
       access: pushed.access ?? [],
