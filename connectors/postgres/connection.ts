@@ -41,12 +41,14 @@ const RAW_TYPES = { getTypeParser: () => (text: string) => text } as unknown as 
 /** A few ordinary connections, with errors that hold no row text. */
 export class Database {
   readonly #pool: pg.Pool;
+  readonly #name: string;
   readonly #config: pg.ClientConfig;
   readonly #ready = new WeakSet<pg.PoolClient>();
   /** Since when each connection in use works, on the monotonic clock. */
   readonly #working = new Map<pg.PoolClient, number>();
 
   constructor(config: ConnectionConfig, name: string) {
+    this.#name = name;
     this.#config = clientConfig(config, name);
     this.#pool = new pg.Pool({ ...this.#config, max: 4, idleTimeoutMillis: 30_000 });
     // An idle connection that dies is replaced at the next use.
@@ -70,7 +72,7 @@ export class Database {
       client.release();
       return result;
     } catch (error) {
-      const ours = postgresError(error, doing);
+      const ours = postgresError(error, doing, client === undefined ? this.#name : undefined);
       if (client !== undefined) this.#working.delete(client);
       client?.off('error', ignore);
       client?.release(ours.kind === 'transient');

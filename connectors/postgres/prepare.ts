@@ -132,7 +132,8 @@ async function newEpoch(
   if (epoch > EPOCH_MAX) {
     throw setupError(
       'EPOCH_EXHAUSTED',
-      `Source "${deps.name}" has started over ${EPOCH_MAX} times. Run "freshet rebuild": it starts again at epoch 0.`,
+      `Source "${deps.name}" has started over ${EPOCH_MAX} times, and a version holds no higher epoch. Stop Freshet, move index.sqlite out of the ` +
+        'data folder and start again: everything is indexed anew from epoch 0.',
     );
   }
   if (stored !== undefined) {

@@ -74,14 +74,14 @@ export class Receiver {
       if (row === undefined) throw new Error('IDENTIFY_SYSTEM answered without a row');
       return { systemId: row.systemid, timeline: Number(row.timeline) };
     } catch (error) {
-      if (sqlState(error) === '42501' || sqlState(error) === '28000') {
+      if (isReplicationRefused(error)) {
         throw setupError(
           'REPLICATION_NOT_ALLOWED',
-          'The role may not open a replication connection. Mend: ALTER ROLE <role> REPLICATION (on Amazon RDS: GRANT rds_replication TO ' +
-            '<role>), and allow it in pg_hba.conf.',
+          `Source "${this.#options.name}": the role may not open a replication connection. Mend: ALTER ROLE <role> REPLICATION (on Amazon RDS: GRANT ` +
+            'rds_replication TO <role>), GRANT CONNECT ON DATABASE <database> TO <role>, and a "replication" line in pg_hba.conf.',
         );
       }
-      throw postgresError(error, 'opening the replication connection');
+      throw postgresError(error, 'opening the replication connection', this.#options.name);
     }
   }
 
@@ -180,4 +180,10 @@ export class Receiver {
     this.#wire.stream.resume();
     await this.#client.end().catch(() => undefined);
   }
+}
+
+/** 42501: the role lacks the right; 28000 about replication: pg_hba.conf. Any other 28000 is a login that failed. */
+function isReplicationRefused(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === '42501' || (state === '28000' && /replication connection/i.test((error as Error).message));
 }

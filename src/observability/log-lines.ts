@@ -31,11 +31,12 @@ export function logLineOf(event: FreshetEvent): LogLine {
     case 'dead-lettered':
       return {
         level: 'warn',
-        message: `A change could not be processed (${event.code} in ${event.stage}); it waits in the dead letters.`,
+        message: `A change${event.table === undefined ? '' : ` of ${event.table}`} could not be processed (${event.code} in ${event.stage}); it waits in the dead letters.`,
       };
     case 'retry':
       return {
-        level: retryLevel(event.delayMs),
+        // A source says itself, in a line of its own, why it tries again.
+        level: event.what.startsWith('source ') ? 'debug' : retryLevel(event.delayMs),
         message: `${event.what}: ${event.code}, trying again in ${seconds(event.delayMs)}.`,
       };
     case 'outage-began':
