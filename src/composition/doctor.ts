@@ -3,8 +3,9 @@ import { inspectModelFolder } from '../../connectors/transformers/model-folder.t
 import { readCached } from '../../connectors/transformers/acquire/cache.ts';
 import { KNOWN_MODEL } from '../../connectors/transformers/known-model.ts';
 import type { DoctorCheck } from '../cli/deps.ts';
-import type { FreshetConfig } from '../config/index.ts';
+import type { FreshetConfig, PostgresSourceConfig } from '../config/index.ts';
 import { defaultCacheDir } from './embedding.ts';
+import { checkMappings, describeUnknown } from './mapping-check.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -13,7 +14,7 @@ export function doctorChecks(config: FreshetConfig, env: Environment): readonly 
   return [
     modelCheck(config, env),
     ...Object.entries(config.sources).flatMap(([name, source]) =>
-      source.type === 'postgres' ? [postgresCheck(name, source.connection)] : [],
+      source.type === 'postgres' ? [postgresCheck(name, source)] : [],
     ),
   ];
 }
@@ -45,7 +46,8 @@ function modelCheck({ embedder }: FreshetConfig, env: Environment): DoctorCheck 
   };
 }
 
-function postgresCheck(name: string, connectionString: string): DoctorCheck {
+function postgresCheck(name: string, source: PostgresSourceConfig): DoctorCheck {
+  const connectionString = source.connection;
   return {
     name: `source ${name}`,
     async run() {
@@ -71,12 +73,22 @@ function postgresCheck(name: string, connectionString: string): DoctorCheck {
         if (!facts.replication) {
           return { status: 'fail', detail: 'the user may not replicate', mend: 'ALTER ROLE <user> REPLICATION;' };
         }
+        const unknown = await checkMappings(name, source, client);
+        if (unknown.length > 0) {
+          return {
+            status: 'fail',
+            detail: unknown.map(describeUnknown).join(' '),
+            mend: `Compare sources.${name}.tables with the tables.`,
+          };
+        }
         return { status: 'ok', detail: `PostgreSQL ${facts.version}, wal_level logical` };
       } catch (error) {
         const { code } = error as { code?: string };
         return {
           status: 'fail',
-          detail: `cannot be reached (${code ?? 'no answer'})`,
+          detail: /^(28|3D)/.test(code ?? '')
+            ? `answers, but refuses the login (SQLSTATE ${code}): ${(error as Error).message}`
+            : `cannot be reached (${code ?? 'no answer'})`,
           mend: `Check sources.${name}.connection.`,
         };
       } finally {

@@ -145,6 +145,7 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
     config,
     demo: options.demo,
     ui,
+    observer,
     token: (cancel) => currentToken(sources, cancel),
   });
   cleanup.add('databases', () => databases[Symbol.asyncDispose]());

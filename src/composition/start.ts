@@ -40,7 +40,8 @@ export async function start(config: FreshetConfig, options: RunOptions, around: 
         {
           api: served.api,
           adminToken: freshet.keys.adminToken,
-          ...(options.demo && embeddedUrl !== undefined ? { postgres: embeddedUrl } : {}),
+          demo: options.demo,
+          ...(embeddedUrl === undefined ? {} : { postgres: embeddedUrl }),
         },
         systemClock.now(),
       );
@@ -157,6 +158,7 @@ function greeting(
   } else if (embedding.lexicalOnly) {
     lines.push(yellow('  The hashing embedder finds words, not meanings.'));
   }
+  lines.push(...databases.unknownColumns.map((message) => yellow(`  ${message}`)));
   if (demo && databases.embeddedUrl !== undefined) {
     const where = config.dataDir === `${process.cwd()}/.freshet` ? '' : ` --data-dir ${config.dataDir}`;
     lines.push(
@@ -167,6 +169,7 @@ function greeting(
       `  3. See it     open ${api} : edit an article there and watch the answer change`,
     );
   }
+  if (!demo && databases.embeddedUrl !== undefined) lines.push(`  its PostgreSQL: ${databases.embeddedUrl}`);
   lines.push('', dim('Ctrl-C stops.'), '');
   return `${lines.join('\n')}\n`;
 }

@@ -6,7 +6,9 @@ export type {
   PostgresSourceConfig,
   SourceConfig,
 } from './schema-sources.ts';
-export { qualifiedTable, replicationNames } from './schema-sources.ts';
+export { replicationNames } from './replication-names.ts';
+export { qualifiedTable } from './schema-sources.ts';
+export { suggest } from './suggest.ts';
 export type { TableConfig } from './schema-tables.ts';
 export { type ConfigInputs, findConfigFile, type LoadedConfig, loadConfig, type Origin } from './load.ts';
 export { maskSecrets, secretValues } from './secrets.ts';

@@ -7,6 +7,7 @@ import { type Environment, interpolate } from './interpolate.ts';
 import { layer, withValue } from './layers.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
 import { configSchema, type FreshetConfig } from './schema.ts';
+import type { SourceConfig } from './schema-sources.ts';
 import { formatPath, type Path, valueAt } from './schema-walk.ts';
 import { readYaml, type YamlFile } from './yaml-file.ts';
 
@@ -156,8 +157,15 @@ function withAbsolutePaths(
     sources: Object.fromEntries(
       Object.entries(config.sources).map(([name, source]) => [
         name,
-        source.type === 'files' ? { ...source, path: absolute(source.path, ['sources', name, 'path']) } : source,
+        withAbsolutePathsOf(source, (key, value) => absolute(value, ['sources', name, key])),
       ]),
     ),
   };
+}
+
+function withAbsolutePathsOf(source: SourceConfig, absolute: (key: string, value: string) => string): SourceConfig {
+  if (source.type === 'files') return { ...source, path: absolute('path', source.path) };
+  if (source.type === 'embedded-postgres' && source.setup !== undefined)
+    return { ...source, setup: absolute('setup', source.setup) };
+  return source;
 }

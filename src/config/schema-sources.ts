@@ -71,6 +71,9 @@ export const embeddedPostgresSource = section(
       min: 1,
       max: 65_535,
     }).default(54_329),
+    setup: text(
+      'File of SQL that makes the tables, relative to this file. It is run at every start, so it must be idempotent (`CREATE TABLE IF NOT EXISTS …`).',
+    ).exactOptional(),
     ...replication,
   },
 );
@@ -108,12 +111,3 @@ export type PostgresSourceConfig = z.output<typeof postgresSource>;
 export type EmbeddedPostgresSourceConfig = z.output<typeof embeddedPostgresSource>;
 export type FilesSourceConfig = z.output<typeof filesSource>;
 export type SourceConfig = z.output<typeof sourceSchema>;
-
-/** Names of the slot and the publication as configured, else derived from the source's name. */
-export function replicationNames(
-  source: string,
-  config: { readonly slot?: string; readonly publication?: string },
-): { readonly slot: string; readonly publication: string } {
-  const derived = `freshet_${source.replace(/[^a-z0-9_]/g, '_')}`;
-  return { slot: config.slot ?? derived, publication: config.publication ?? derived };
-}

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { bytes, duration, flag, integer, listOf, secret, section, text } from './fields.ts';
 import { sourceSchema } from './schema-sources.ts';
+import { replicationConflicts } from './replication-names.ts';
 
 // One schema is the configuration: its types, its checks, its documentation and the JSON schema for editors all come from here.
 
@@ -39,7 +40,7 @@ const embedder = section('What turns text into vectors.', {
   model: text('Name of the model.').default('all-MiniLM-L6-v2'),
   modelPath: text('Folder that holds the model. Default: found in `cacheDir`, else fetched.').exactOptional(),
   cacheDir: text('Where fetched models are kept. Default: the user’s cache folder.').exactOptional(),
-  workers: integer('Worker threads that embed; 0 means one less than the machine’s cores, at most 4.', {
+  workers: integer('Worker threads that embed; 0 means one per core of the machine, at most 4.', {
     max: 64,
   }).default(0),
   maxBatchTokens: integer('Padded tokens of one batch.', { min: 16, max: 1_000_000 }).default(512),
@@ -156,6 +157,9 @@ export const configSchema = section('Configuration of Freshet.', {
       message:
         'must be at least twice "limits.headCacheAge" + "limits.writeDeadline", or a late write could return to life.',
     });
+  }
+  for (const { source, setting, message } of replicationConflicts(config.sources)) {
+    context.addIssue({ code: 'custom', path: ['sources', source, setting], message });
   }
   if (config.shutdown.deadline < config.shutdown.drain) {
     context.addIssue({
