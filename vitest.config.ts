@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config';
 // external components that `npm run test:integration` installs.
 export default defineConfig({
   test: {
+    // Half of the tests wait for servers and timers: one worker more than the two cores CI has keeps both busy.
+    maxWorkers: 3,
     projects: [
       {
         test: {
