@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs';
 import Libsql from 'libsql';
 import { storageError, type StorageWords } from './storage-error.ts';
 
@@ -14,6 +15,7 @@ export interface Statement {
 }
 
 interface Compiled {
+  readonly connection: Libsql.Database;
   readonly statement: Libsql.Statement;
   raw: boolean;
 }
@@ -25,15 +27,19 @@ interface Compiled {
  * iterator keeps a read transaction alive and the write-ahead log from being checkpointed.
  */
 export class Database {
-  readonly path: string;
   readonly words: StorageWords;
-  readonly #db: Libsql.Database;
+  #path: string;
+  #db: Libsql.Database;
   readonly #statements = new Map<string, Statement>();
 
   constructor(path: string, words: StorageWords, timeoutSeconds = 0) {
-    this.path = path;
+    this.#path = path;
     this.words = words;
     this.#db = this.#guard(() => new Libsql(path, { timeout: timeoutSeconds }));
+  }
+
+  get path(): string {
+    return this.#path;
   }
 
   get inTransaction(): boolean {
@@ -57,12 +63,16 @@ export class Database {
   }
 
   #compile(sql: string): Statement {
-    const compile = (): Compiled => ({ statement: this.#guard(() => this.#db.prepare(sql)), raw: false });
+    const compile = (): Compiled => ({
+      connection: this.#db,
+      statement: this.#guard(() => this.#db.prepare(sql)),
+      raw: false,
+    });
     let compiled: Compiled | undefined = compile();
     // A statement whose step failed reports that failure once more when it is next used, whatever it is used for. So it is only put back
     // once it succeeded, and compiled anew otherwise.
     const use = <T>(action: (statement: Libsql.Statement) => T, reads: boolean): T => {
-      const current = (compiled ??= compile());
+      const current = compiled?.connection === this.#db ? compiled : compile();
       compiled = undefined;
       const result = this.#guard(() => {
         // `raw()` throws on statements without columns, so it waits for the first read.
@@ -94,6 +104,21 @@ export class Database {
       // A damaged file, a full disk or a second connection: the log stays beside the file, and the next opening takes it from there.
     }
     this.#guard(() => this.#db.close());
+  }
+
+  /**
+   * Gives the file another name, in place of the file that has it, and goes on with it there; when that fails, where it was. Connections do
+   * not follow a file whose name changes (the log beside it keeps the old one), so it is closed for that moment and opened anew. What a
+   * connection is told by pragmas has to be told again.
+   */
+  moveTo(path: string): void {
+    this.close();
+    try {
+      renameSync(this.#path, path);
+      this.#path = path;
+    } finally {
+      this.#db = this.#guard(() => new Libsql(this.#path));
+    }
   }
 
   #guard<T>(action: () => T): T {

@@ -31,7 +31,7 @@ import {
   type ChunkScan,
   type HeadFilter,
 } from './read.ts';
-import { INDEX_STORE, openStore, sizeOf } from './schema.ts';
+import { configure, INDEX_STORE, openStore, sizeOf } from './schema.ts';
 import { Searcher } from './search.ts';
 import { floorOf, sweep } from './sweep.ts';
 import { GroupCommit, type Outcome } from './writer.ts';
@@ -51,7 +51,13 @@ export interface SqliteIndexOptions {
   readonly onLarge?: (message: string, chunks: number) => void;
 }
 
-export interface SqliteIndex extends Index, Checkpoints {}
+export interface SqliteIndex extends Index, Checkpoints {
+  /**
+   * Gives the file another name, in place of the file that has it, without loading anything again. Nothing may use the index meanwhile. When
+   * it fails, the file has its old name; if it cannot be opened again even there, every later use fails.
+   */
+  moveTo(path: string): Promise<void>;
+}
 
 /**
  * The embedded index: one SQLite file that is index, ledger and checkpoint in one, searched from memory. One process owns it (see lock.ts).
@@ -82,7 +88,7 @@ class EmbeddedIndex implements SqliteIndex {
   readonly #options: SqliteIndexOptions;
   readonly #catalogue: Catalogue;
   readonly #writer: GroupCommit;
-  readonly #log: LogSync;
+  #log: LogSync;
   readonly #applier: Applier;
   readonly #searcher: Searcher;
   readonly #truncations: Map<TableId, Truncation>;
@@ -215,7 +221,7 @@ class EmbeddedIndex implements SqliteIndex {
     return {
       documents: this.#catalogue.documents,
       chunks: this.#catalogue.chunks,
-      bytesOnDisk: ['', '-wal'].reduce((sum, suffix) => sum + sizeOf(this.#options.path + suffix), 0),
+      bytesOnDisk: ['', '-wal'].reduce((sum, suffix) => sum + sizeOf(this.#db.path + suffix), 0),
     };
   }
 
@@ -238,6 +244,17 @@ class EmbeddedIndex implements SqliteIndex {
     await this.#writer.write(write, undefined, 'patient');
     // The log is one file in the order of the commits: with the position, every change below it is on disk.
     await this.#log.sync();
+  }
+
+  async moveTo(path: string): Promise<void> {
+    await this.#log.close();
+    try {
+      this.#db.moveTo(path);
+    } finally {
+      this.#log = new LogSync(this.#db.path, INDEX_STORE.words);
+      configure(this.#db, INDEX_STORE, this.#options.bytesMax);
+      this.#writer.connected();
+    }
   }
 
   #warnWhenLarge(): void {

@@ -133,10 +133,7 @@ export function openStore(
   const db = new Database(path, kind.words);
   try {
     assertOurs(db, kind);
-    db.pragma('journal_mode = WAL');
-    db.exec(`PRAGMA synchronous = ${kind.synchronous}; PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY;`);
-    if (bytesMax !== undefined)
-      db.pragma(`max_page_count = ${Math.ceil(bytesMax / (db.pragma('page_size') as number))}`);
+    configure(db, kind, bytesMax);
     if (db.pragma('user_version') === 0) create(db, kind);
     if (unclean || sizeOf(path) <= ALWAYS_CHECKED_BYTES) assertWhole(db, kind);
     migrate(db, kind, onProgress);
@@ -145,6 +142,13 @@ export function openStore(
     db.close();
     throw error;
   }
+}
+
+/** What every new connection to a store is told. */
+export function configure(db: Database, kind: StoreKind, bytesMax: number | undefined): void {
+  db.pragma('journal_mode = WAL');
+  db.exec(`PRAGMA synchronous = ${kind.synchronous}; PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY;`);
+  if (bytesMax !== undefined) db.pragma(`max_page_count = ${Math.ceil(bytesMax / (db.pragma('page_size') as number))}`);
 }
 
 function create(db: Database, kind: StoreKind): void {

@@ -46,7 +46,12 @@ export class GroupCommit {
 
   constructor(db: Database) {
     this.#db = db;
-    db.pragma(`wal_autocheckpoint = ${LOG_PAGES_MAX}`);
+    this.connected();
+  }
+
+  /** To be called whenever the database has a new connection. */
+  connected(): void {
+    this.#db.pragma(`wal_autocheckpoint = ${LOG_PAGES_MAX}`);
   }
 
   /**

@@ -1,7 +1,7 @@
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { openSqliteIndex, type SqliteIndexOptions } from '../../connectors/sqlite/index.ts';
-import { codeOf } from '../domain/errors.ts';
+import { openSqliteIndex, type SqliteIndex, type SqliteIndexOptions } from '../../connectors/sqlite/index.ts';
+import { codeOf, FreshetError } from '../domain/errors.ts';
 import { createSwappableIndex, type FullIndex, type SwappableIndex } from './swappable-index.ts';
 
 const LIVE = 'index.sqlite';
@@ -14,7 +14,11 @@ export interface IndexFiles {
   /** Where a damaged index was put, if it was replaced. */
   readonly damagedIndex: string | undefined;
   openAside(): Promise<FullIndex>;
-  /** See RebuildDeps.swap: the new file takes the old one's name in one rename. */
+  discardAside(): Promise<void>;
+  /**
+   * See RebuildDeps.swap: the new file takes the old one's name in one rename.
+   * @throws fatal INDEX_SWAP_FAILED: the old index goes on; fatal INDEX_LOST: neither could be opened, and every later use fails with it.
+   */
   swap(aside: FullIndex, last: (live: FullIndex) => Promise<void>): Promise<void>;
 }
 
@@ -41,25 +45,74 @@ export async function openIndexFiles(
     }
   };
   const index = createSwappableIndex(await openLive());
+  let opened: SqliteIndex | undefined;
   return {
     index,
     damagedIndex,
     openAside: async () => {
       removeStore(aside);
       const { onProgress: _onProgress, ...rest } = options;
-      return openSqliteIndex({ ...rest, path: aside });
+      return (opened = await openSqliteIndex({ ...rest, path: aside }));
     },
-    swap: (next, last) =>
-      index.swap(async (current) => {
+    discardAside: async () => {
+      try {
+        await opened?.[Symbol.asyncDispose]();
+      } finally {
+        opened = undefined;
+        removeStore(aside);
+      }
+    },
+    swap: (_next, last) =>
+      index.swap(async (current, use) => {
         await last(current);
-        // Closing checkpoints each write-ahead log into its file, so that one rename moves all of it.
-        await next[Symbol.asyncDispose]();
-        await current[Symbol.asyncDispose]();
-        for (const companion of COMPANIONS.slice(1)) rmSync(live + companion, { force: true });
-        renameSync(aside, live);
-        return openSqliteIndex({ ...options, path: live });
+        try {
+          await current[Symbol.asyncDispose]();
+          if (opened === undefined) throw new TypeError('There is no index to swap in.');
+          await replaceFile(live, opened);
+          use(opened);
+          opened = undefined;
+        } catch (cause) {
+          use(await openSqliteIndex({ ...options, path: live }).catch((error: unknown) => lost(live, error)));
+          throw swapFailed(live, cause);
+        }
       }),
   };
+}
+
+/** A log that closing could not write back belongs to the old file: beside the new one it would be taken for its own. */
+async function replaceFile(live: string, next: SqliteIndex): Promise<void> {
+  const logs = COMPANIONS.slice(1).filter((companion) => existsSync(live + companion));
+  const parked = (companion: string): string => `${live}.replaced${companion}`;
+  for (const log of logs) renameSync(live + log, parked(log));
+  try {
+    await next.moveTo(live);
+  } catch (error) {
+    for (const log of logs) renameSync(parked(log), live + log);
+    throw error;
+  }
+  for (const log of logs) rmSync(parked(log), { force: true });
+}
+
+function swapFailed(path: string, cause: unknown): FreshetError {
+  return new FreshetError(
+    'INDEX_SWAP_FAILED',
+    'fatal',
+    `The rebuilt index could not take the place of ${path} (${reasonOf(cause)}). Check the disk and the folder's permissions, then run "freshet rebuild" again.`,
+    { cause, details: { path } },
+  );
+}
+
+function lost(path: string, cause: unknown): FreshetError {
+  return new FreshetError(
+    'INDEX_LOST',
+    'fatal',
+    `The index ${path} could not be opened again after a rebuild failed to replace it (${reasonOf(cause)}). Check the disk, then start Freshet again.`,
+    { cause, details: { path } },
+  );
+}
+
+function reasonOf(error: unknown): string {
+  return codeOf(error) ?? (error as NodeJS.ErrnoException).code ?? 'unknown error';
 }
 
 /** Puts a damaged index out of the way. Returns its new name. */

@@ -213,7 +213,7 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
           cancel,
         ),
       rebuild: async (onProgress, cancel) => {
-        const { openAside, swap } = files;
+        const { openAside, discardAside, swap } = files;
         const done = await rebuild(
           {
             live: index,
@@ -224,6 +224,8 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
             clock,
             alsoCopied: [RETIRED],
             openAside,
+            discardAside,
+            watchWrites: () => index.watchWrites(),
             swap,
           },
           onProgress,

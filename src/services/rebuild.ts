@@ -2,8 +2,9 @@ import PQueue from 'p-queue';
 import type { Head } from '../domain/document.ts';
 import { kindOf } from '../domain/errors.ts';
 import type { DocumentId, TableId } from '../domain/ids.ts';
+import { isLaterTruncation } from '../domain/source-position.ts';
 import type { Instant } from '../domain/time.ts';
-import { compareStamps } from '../domain/version.ts';
+import { isBelow } from '../domain/version.ts';
 import type { EmbedQueue } from '../ingest/embed-queue.ts';
 import type { Checkpoints } from '../ports/checkpoints.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -12,6 +13,13 @@ import type { LiveSource } from './live-source.ts';
 import type { Progress } from './services.ts';
 import type { ExpectedDocument, Expectations } from './verify/expected.ts';
 import { visiblePlace } from './verify/placement.ts';
+
+/** Which documents were written to the live index since they were taken last, or since it was begun. Until it is disposed of, nothing is swept. */
+export interface WriteWatch extends Disposable {
+  /** True from before a reader can see the write. */
+  has(id: DocumentId): boolean;
+  take(): readonly DocumentId[];
+}
 
 export interface RebuildDeps {
   readonly live: Index & Checkpoints;
@@ -24,9 +32,12 @@ export interface RebuildDeps {
   readonly alsoCopied?: readonly string[];
   /** An empty index beside the live one. */
   readonly openAside: () => Promise<Index & Checkpoints>;
+  /** Removes it again, after a rebuild that failed. */
+  readonly discardAside: () => Promise<void>;
+  readonly watchWrites: () => WriteWatch;
   /**
    * Runs `last` while nothing reads or writes the live index, then puts the new one in its place, atomically: after a crash either the old
-   * or the new one is there, whole.
+   * or the new one is there, whole. When it fails, one of them goes on.
    */
   readonly swap: (aside: Index & Checkpoints, last: (live: Index & Checkpoints) => Promise<void>) => Promise<void>;
 }
@@ -35,47 +46,66 @@ const DOCUMENTS_AT_ONCE = 64;
 /** Once this few documents changed since they were copied, the rest is done while the index stands still. */
 const SMALL_DELTA = 50;
 const CATCH_UP_ROUNDS = 20;
+const HEADS_AT_ONCE = 500;
 
 /**
  * Builds the index anew from the source's current rows beside the live one, which stays fed and searchable, and swaps it in. Documents take
- * the stamps their live heads have, so that the stream goes on where it is; what changes meanwhile is copied over until little is left.
+ * the stamps their live heads have, so that the stream goes on where it is; what is written meanwhile is watched and copied over until
+ * little is left. So what has to be done while the index stands still does not depend on its size.
  */
 export async function rebuild(
   deps: RebuildDeps,
   onProgress: (progress: Progress) => void,
   signal: AbortSignal,
 ): Promise<{ readonly documents: number; readonly chunks: number }> {
-  const startedAt = deps.clock.now();
-  const aside = await deps.openAside();
+  const watch = deps.watchWrites();
   try {
-    for (const [table, truncation] of await deps.live.truncations(signal))
-      await aside.truncate(table, truncation, signal);
-    await carryGenerations(deps, aside, signal);
-    const fromRows = await buildFromRows(deps, aside, startedAt, onProgress, signal);
-    const tables = new Set(deps.sources().flatMap(({ mappings }) => [...mappings.keys()]));
-    const copy = (live: Index): Promise<number> => copyChanged(live, aside, { fromRows, tables, startedAt }, signal);
-    for (let round = 0; round < CATCH_UP_ROUNDS && (await copy(deps.live)) > SMALL_DELTA; round += 1) {
-      onProgress({ phase: 'catching up', done: round + 1, total: undefined });
-    }
-    onProgress({ phase: 'swapping in', done: 0, total: undefined });
-    await deps.swap(aside, async (live) => {
-      await copyTruncations(live, aside, signal);
-      await copy(live);
-      for (const name of [...deps.sources().map(({ source }) => source.name), ...(deps.alsoCopied ?? [])]) {
-        const state = await live.load(name);
-        if (state !== undefined) await aside.save(name, state);
-      }
-    });
+    await buildAside(deps, await deps.openAside(), watch, onProgress, signal);
   } catch (error) {
-    await aside[Symbol.asyncDispose]();
+    await deps.discardAside();
     throw error;
+  } finally {
+    watch[Symbol.dispose]();
   }
   const { documents, chunks } = await deps.live.stats(signal);
   return { documents, chunks };
 }
 
+async function buildAside(
+  deps: RebuildDeps,
+  aside: Index & Checkpoints,
+  watch: WriteWatch,
+  onProgress: (progress: Progress) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  await copyTruncations(deps.live, aside, signal);
+  await carryGenerations(deps, aside, signal);
+  await buildFromRows(deps, aside, watch, onProgress, signal);
+  const tables = new Set(deps.sources().flatMap(({ mappings }) => [...mappings.keys()]));
+  await copyTombstones(deps.live, aside, tables, signal);
+  const catchUp = (live: Index): Promise<number> => copyWritten(live, aside, watch.take(), tables, signal);
+  for (let round = 0; round < CATCH_UP_ROUNDS && (await catchUp(deps.live)) > SMALL_DELTA; round += 1) {
+    onProgress({ phase: 'catching up', done: round + 1, total: undefined });
+  }
+  onProgress({ phase: 'swapping in', done: 0, total: undefined });
+  await deps.swap(aside, async (live) => {
+    await copyTruncations(live, aside, signal);
+    await catchUp(live);
+    const kept = [...deps.sources().map(({ source }) => source.name), ...(deps.alsoCopied ?? [])];
+    await Promise.all(
+      kept.map(async (name) => {
+        const state = await live.load(name);
+        if (state !== undefined) await aside.save(name, state);
+      }),
+    );
+  });
+}
+
 async function copyTruncations(live: Index, aside: Index, signal: AbortSignal): Promise<void> {
-  for (const [table, truncation] of await live.truncations(signal)) await aside.truncate(table, truncation, signal);
+  const known = await aside.truncations(signal);
+  for (const [table, truncation] of await live.truncations(signal)) {
+    if (isLaterTruncation(truncation, known.get(table))) await aside.truncate(table, truncation, signal);
+  }
 }
 
 /**
@@ -98,11 +128,11 @@ async function carryGenerations(
 async function buildFromRows(
   { live, sources, expectations, embedQueue, clock }: RebuildDeps,
   aside: Index,
-  startedAt: Instant,
+  watch: WriteWatch,
   onProgress: (progress: Progress) => void,
   signal: AbortSignal,
-): Promise<ReadonlySet<DocumentId>> {
-  const done = new Set<DocumentId>();
+): Promise<void> {
+  let done = 0;
   const total = (await live.stats(signal)).documents;
   const truncations = await live.truncations(signal);
   const queue = new PQueue({ concurrency: DOCUMENTS_AT_ONCE });
@@ -110,8 +140,8 @@ async function buildFromRows(
 
   const build = async (expected: ExpectedDocument, source: string): Promise<void> => {
     const head = (await live.heads([expected.id], signal)).get(expected.id);
-    // Deleted or changed since: copied with the rest. Its row was read before, and must not stand under the stamp of the newer change.
-    if (head?.deleted === true || (head !== undefined && head.indexedAt >= startedAt)) return;
+    // Deleted or written since: copied with the rest. Its row was read before, and must not stand under the stamp of the newer change.
+    if (head?.deleted === true || watch.has(expected.id)) return;
     const vectors = await embedQueue.embedDocument(expected.chunks, 'backfill', signal);
     const insert = expected.chunks.map((chunk, at) => ({ chunk, vector: vectors[at] as Float32Array }));
     const known = head ?? unknownHead(expected, source, clock.now());
@@ -121,8 +151,8 @@ async function buildFromRows(
       { head: { ...known, ...place, attributes, rowHash, chunks, deleted: false }, keep: [], insert },
       signal,
     );
-    done.add(expected.id);
-    if (done.size % 100 === 0) onProgress({ phase: 'rebuilding', done: done.size, total: Math.max(total, done.size) });
+    done += 1;
+    if (done % 100 === 0) onProgress({ phase: 'rebuilding', done, total: Math.max(total, done) });
   };
 
   for (const { source, mappings, documentId } of sources()) {
@@ -142,7 +172,6 @@ async function buildFromRows(
   }
   await queue.onIdle();
   if (failure !== undefined) throw failure;
-  return done;
 }
 
 /** A poison row is in the dead letters, which say so. */
@@ -173,35 +202,40 @@ function unknownHead(
   };
 }
 
-/** What of the live index is copied. */
-interface Copied {
-  readonly fromRows: ReadonlySet<DocumentId>;
-  readonly tables: ReadonlySet<TableId>;
-  readonly startedAt: Instant;
-}
-
 /**
- * Copies tombstones and every document that was written since the rebuild began, as the live pipeline wrote it. What the live index held
- * before and no row accounts for stays behind: mending that is what a rebuild is for. So do tombstones of tables that left the configuration:
- * with the position of their source gone, one that comes back starts at epoch 0, below them.
+ * What the live index held before, and neither a row nor a tombstone accounts for, stays behind: mending that is what a rebuild is for. So
+ * do tombstones of tables that left the configuration: with the position of their source gone, one that comes back starts at epoch 0, below
+ * them.
  */
-async function copyChanged(
+async function copyTombstones(
   live: Index,
   aside: Index,
-  { fromRows, tables, startedAt }: Copied,
+  tables: ReadonlySet<TableId>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const head of live.scanHeads({}, signal)) {
+    if (head.deleted && tables.has(head.table)) await aside.apply({ head, keep: [], insert: [] }, signal);
+  }
+}
+
+/** Copies what the live pipeline wrote, as it wrote it. Returns how many documents the new index did not have at their newest. */
+async function copyWritten(
+  live: Index,
+  aside: Index,
+  written: readonly DocumentId[],
+  tables: ReadonlySet<TableId>,
   signal: AbortSignal,
 ): Promise<number> {
-  const heads: Head[] = [];
-  for await (const head of live.scanHeads({}, signal)) {
-    if (!tables.has(head.table)) continue;
-    if (head.deleted || head.indexedAt >= startedAt || fromRows.has(head.id)) heads.push(head);
-  }
   let copied = 0;
-  for (const head of heads) {
-    const there = (await aside.heads([head.id], signal)).get(head.id);
-    if (there !== undefined && compareStamps(there, head) >= 0) continue;
-    await aside.apply(await copyOf(live, head, signal), signal);
-    copied += 1;
+  for (let from = 0; from < written.length; from += HEADS_AT_ONCE) {
+    const ids = written.slice(from, from + HEADS_AT_ONCE);
+    const known = await aside.heads(ids, signal);
+    for (const head of (await live.heads(ids, signal)).values()) {
+      const there = known.get(head.id);
+      if (!tables.has(head.table) || (there !== undefined && !isBelow(there, head))) continue;
+      await aside.apply(await copyOf(live, head, signal), signal);
+      copied += 1;
+    }
   }
   return copied;
 }

@@ -4,10 +4,12 @@ import { FreshetError } from '../../src/domain/errors.ts';
 import { DEFAULT_TENANT, tableId } from '../../src/domain/ids.ts';
 import type { Checkpoints } from '../../src/ports/checkpoints.ts';
 import type { Index } from '../../src/ports/index-store.ts';
-import { rebuild } from '../../src/services/rebuild.ts';
+import { createSwappableIndex, type SwappableIndex } from '../../src/composition/swappable-index.ts';
+import { rebuild, type RebuildDeps } from '../../src/services/rebuild.ts';
 import { createPipelineKit, idOf, type PipelineKit } from '../support/pipeline-kit.ts';
 
 let kit: PipelineKit;
+let live: SwappableIndex;
 let running: Promise<void>;
 afterEach(async () => {
   kit.stop();
@@ -16,21 +18,23 @@ afterEach(async () => {
 });
 
 async function indexed(options: Parameters<typeof createPipelineKit>[0] = {}): Promise<void> {
-  kit = createPipelineKit(options);
+  live = createSwappableIndex(withCheckpoints(createMemoryIndex({ dimensions: 384 })));
+  kit = createPipelineKit({ ...options, index: live });
   running = kit.run();
   for (let id = 1; id <= 10; id += 1) kit.write(id, { body: `Text of article ${id}.` });
   await kit.quiet();
-  // What is written from here on is written after the rebuild began, also to a clock of milliseconds.
-  await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
-const withCheckpoints = (index: Index): Index & Checkpoints =>
+type MemoryIndex = ReturnType<typeof createMemoryIndex>;
+
+const withCheckpoints = <I extends Index>(index: I): I & Checkpoints =>
   Object.assign(index, { load: () => Promise.resolve(undefined), save: () => Promise.resolve() });
 
 /** Rebuilds and gives the index that would have been swapped in. */
-async function rebuilt(deps: { readonly settingsFingerprint?: string } = {}): Promise<Index> {
+async function rebuilt(
+  deps: Partial<Pick<RebuildDeps, 'settingsFingerprint' | 'swap' | 'discardAside'>> = {},
+): Promise<MemoryIndex> {
   const aside = withCheckpoints(createMemoryIndex({ dimensions: 384 }));
-  const live = withCheckpoints(kit.index);
   const { embedQueue, clock, expectations, signal } = kit;
   await rebuild(
     {
@@ -41,7 +45,9 @@ async function rebuilt(deps: { readonly settingsFingerprint?: string } = {}): Pr
       settingsFingerprint: deps.settingsFingerprint ?? 'settings',
       clock,
       openAside: () => Promise.resolve(aside),
-      swap: (_aside, last) => last(live),
+      discardAside: deps.discardAside ?? (() => Promise.resolve()),
+      watchWrites: () => live.watchWrites(),
+      swap: deps.swap ?? ((_aside, last) => last(live)),
     },
     () => undefined,
     signal,
@@ -115,5 +121,68 @@ describe('rebuild', () => {
     const aside = await rebuilt();
     expect(await textIn(aside, 4)).toBeUndefined();
     expect(await textIn(aside, 10)).toBe('Text of article 10.');
+  });
+
+  it('copies only what changed since its last pass while the index stands still, an edit, a delete and a truncation of it included', async () => {
+    await indexed();
+    const asked: string[] = [];
+    const aside = await rebuilt({
+      swap: async (_aside, last) => {
+        kit.write(2, { body: 'Edited just before the swap.' });
+        kit.remove(3);
+        await kit.quiet();
+        const watched = Object.assign(Object.create(live) as SwappableIndex, {
+          heads: (ids: Parameters<Index['heads']>[0], signal: AbortSignal) => {
+            asked.push(...ids);
+            return live.heads(ids, signal);
+          },
+          scanHeads: () => {
+            throw new Error('It must not look at every head while the index stands still.');
+          },
+        });
+        await last(watched);
+      },
+    });
+    expect(asked.sort()).toEqual([idOf(2), idOf(3)].sort());
+    expect(await textIn(aside, 1)).toBe('Text of article 1.');
+    expect(await textIn(aside, 2)).toBe('Edited just before the swap.');
+    expect(await textIn(aside, 3)).toBeUndefined();
+    expect((await aside.heads([idOf(3)], kit.signal)).get(idOf(3))?.deleted).toBe(true);
+
+    const truncated = await rebuilt({
+      swap: async (_aside, last) => {
+        kit.truncate();
+        kit.write(4, { body: 'Written after the truncation.' });
+        await kit.quiet();
+        await last(live);
+      },
+    });
+    expect(await textIn(truncated, 1)).toBeUndefined();
+    expect(await textIn(truncated, 4)).toBe('Written after the truncation.');
+  });
+
+  it('keeps a document deleted that the sweeper would have forgotten before it was copied', async () => {
+    await indexed();
+    const { rows } = kit.source;
+    kit.live.source.rows = async function* () {
+      const page = [];
+      for await (const row of rows()) page.push(row);
+      yield* page;
+      kit.remove(5);
+      await kit.quiet();
+      const { committedVersions } = kit.pipeline;
+      await live.sweep({ horizonMs: 0, now: Date.now() + 60_000, committed: committedVersions() }, kit.signal);
+    };
+    expect(await textIn(await rebuilt(), 5)).toBeUndefined();
+  });
+
+  it('removes what it built when it fails, and leaves the live index as it was', async () => {
+    await indexed();
+    let discarded = 0;
+    const swap = (): Promise<void> => Promise.reject(new Error('The disk is full.'));
+    const discardAside = (): Promise<void> => Promise.resolve(void (discarded += 1));
+    await expect(rebuilt({ swap, discardAside })).rejects.toThrow('The disk is full.');
+    expect(discarded).toBe(1);
+    expect(await kit.text(1)).toBe('Text of article 1.');
   });
 });
