@@ -49,6 +49,8 @@ export interface PushedSourceOptions {
 }
 
 const PAGE_ENTRIES = 100;
+/** Many documents in one millisecond take sequences of the next ones, each of a microsecond. */
+const BURST_MS = 1_000;
 
 export function createPushedSource(options: PushedSourceOptions): PushedSource {
   return new Pushed(options);
@@ -134,8 +136,10 @@ class Pushed implements PushedSource {
     const { log, clock } = this.#options;
     const now = clock.now();
     const mark = await this.#loadMark();
-    const [lagEvents, [oldest]] = await Promise.all([log.countAfter(mark), log.after(mark, 1)]);
-    const asOf = oldest === undefined ? now : knownUpTo(mark, oldest.committedAt);
+    const [lagEvents, [oldest], last] = await Promise.all([log.countAfter(mark), log.after(mark, 1), log.last()]);
+    // With the clock behind the log, what came after the oldest may carry an earlier time than it: nothing is known then.
+    const isClockBack = lagEvents > 1 && now + BURST_MS < timeOf(last);
+    const asOf = oldest === undefined ? now : isClockBack ? undefined : knownUpTo(mark, oldest.committedAt);
     return {
       source: this.name,
       connected: true,
@@ -247,12 +251,15 @@ class Pushed implements PushedSource {
   }
 }
 
+/** The time a sequence stands for. */
+const timeOf = (sequence: number): Instant => Date.UTC(2020, 0, 1) + sequence / 1000;
+
 /**
  * With something unsettled: the time the mark stands for (a sequence is a clock), and never the commit time of what is not settled yet,
  * in case the wall clock went back. Nothing is known while nothing was ever settled.
  */
 function knownUpTo(mark: number, oldestUnsettled: Instant): Instant | undefined {
-  return mark === 0 ? undefined : Math.min(Date.UTC(2020, 0, 1) + mark / 1000, oldestUnsettled - 1);
+  return mark === 0 ? undefined : Math.min(timeOf(mark), oldestUnsettled - 1);
 }
 
 function checked(sourceVersion: number | undefined): number | undefined {

@@ -15,12 +15,13 @@ export async function sourceFreshness({ source }: LiveSource): Promise<SourceAge
   return { source: source.name, asOf: lowest(asOfs), lagMs: highest(lags) };
 }
 
-/** Over several sources. */
+/** Over several sources. Never later than our own clock: after that jumped back, a moment noted before would lie in its future. */
 export function oldestAsOf(
   sources: readonly SourceAge[],
   now: Instant,
 ): { readonly asOf: Instant | undefined; readonly lagMs: number | undefined } {
-  const asOf = lowest(sources.map((source) => source.asOf));
+  const oldest = lowest(sources.map((source) => source.asOf));
+  const asOf = oldest === undefined ? undefined : Math.min(oldest, now);
   return { asOf, lagMs: asOf === undefined ? undefined : Math.max(0, now - asOf) };
 }
 

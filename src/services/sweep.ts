@@ -5,6 +5,7 @@ import type { Observer } from '../observability/events.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DeadLetters } from '../ports/dead-letters.ts';
 import type { Index } from '../ports/index-store.ts';
+import { createAgedTime } from './aged-time.ts';
 import type { LiveSource } from './live-source.ts';
 
 /**
@@ -23,18 +24,20 @@ export async function sweepRegularly(
   },
   signal: AbortSignal,
 ): Promise<void> {
-  const { index, clock, observer } = deps;
-  try {
-    for (;;) {
+  const { index, clock, observer, horizonMs } = deps;
+  const agedNow = createAgedTime(clock, horizonMs);
+  while (!signal.aborted) {
+    try {
       await clock.sleep(deps.intervalMs, signal);
+      const now = agedNow();
       const committed = await sweepable(deps);
       if (committed === undefined) continue;
-      const swept = await index.sweep({ horizonMs: deps.horizonMs, now: clock.now(), committed }, signal);
+      const swept = await index.sweep({ horizonMs, now, committed }, signal);
       if (swept.heads + swept.chunks > 0) observer.emit({ type: 'swept', ...swept });
+    } catch (error) {
+      // What cannot be swept now is swept the next time; the clock's history must outlive that.
+      if (kindOf(error) !== 'transient' && kindOf(error) !== 'aborted') throw error;
     }
-  } catch (error) {
-    if (kindOf(error) === 'transient') return sweepRegularly(deps, signal);
-    if (kindOf(error) !== 'aborted') throw error;
   }
 }
 
