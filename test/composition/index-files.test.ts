@@ -41,7 +41,7 @@ describe('the files of the index', () => {
     expect(readdirSync(folder).filter((name) => name.includes('rebuild') || name.includes('replaced'))).toEqual([]);
     expect(await text(files.index, 'a')).toBe('new text');
     expect(await texts(files.index, lexical('written'))).toEqual(['written last']);
-    expect(await texts(files.index, query())).toContain('new text');
+    expect(await texts(files.index, query({}))).toContain('new text');
     await put(files.index, 'c', 3, 'written after');
     await files.index.save('app', { at: 3 });
     await files.index[Symbol.asyncDispose]();

@@ -193,4 +193,48 @@ describe('verify', () => {
     kit.live.source.row = async (table, key) => ({ ...(await row(table, key)), body: 'x'.repeat(200_000) });
     expect(counts(await run(deps, true))).toEqual(CLEAN);
   });
+
+  it('does not call a row a problem that is edited each time it is looked at', async () => {
+    const { deps } = await indexed();
+    const { row, rows } = kit.source;
+    let edits = 0;
+    const edited = { body: '' };
+    kit.live.source.row = async (table, key) =>
+      key === keyOf(3) ? { ...(await row(table, key)), body: `Edit ${(edits += 1)}.` } : row(table, key);
+    kit.live.source.rows = async function* () {
+      for await (const one of rows()) yield one.key === keyOf(3) ? { ...one, row: { ...one.row, ...edited } } : one;
+    };
+    edited.body = 'Edited before the first look.';
+    expect(counts(await run(deps))).toEqual(CLEAN);
+    expect(edits).toBeGreaterThan(3);
+  });
+
+  it('still names a row whose change the index never got', async () => {
+    const { deps } = await indexed();
+    kit.rows.set(keyOf(3), { ...kit.rows.get(keyOf(3)), body: 'Nobody was told.' });
+    const report = await run(deps);
+    expect(new Set(report.problems.map(({ document }) => document))).toEqual(new Set([idOf(3)]));
+  });
+
+  it('looks again at a vector that was wrong, in case its document was edited meanwhile', async () => {
+    const { deps, store } = await indexed();
+    const first = store.heads.get(idOf(3))!.chunks[0]!.id;
+    damage(store, 3, first, { vector: new Float32Array(384).fill(Math.sqrt(1 / 384)) });
+    const { embedQueue } = kit;
+    let edited = false;
+    const report = await run({
+      ...deps,
+      embedQueue: Object.assign(Object.create(embedQueue) as typeof embedQueue, {
+        embedDocument: async (...args: Parameters<typeof embedQueue.embedDocument>) => {
+          if (!edited) {
+            edited = true;
+            kit.write(3, { body: 'Edited while its vector was embedded anew.' });
+            await kit.quiet();
+          }
+          return embedQueue.embedDocument(...args);
+        },
+      }),
+    });
+    expect(counts(report)).toEqual(CLEAN);
+  });
 });
