@@ -22,6 +22,12 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
+// `freshet search … | head`: whoever read us has read enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
 const around: Surroundings = {
   version: packageVersion(),
   env: process.env,
