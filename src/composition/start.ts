@@ -10,6 +10,7 @@ import { openFreshet, type Freshet } from './open.ts';
 import { serve } from './serve.ts';
 import { createTerminal } from './terminal.ts';
 import type { Ui } from './ui.ts';
+import { whileAlive } from './while-alive.ts';
 
 /** What the process gives to commands that open an instance. */
 export interface Surroundings {
@@ -93,7 +94,7 @@ export async function openOffline(
     ui.end();
   }
   return {
-    services: freshet.services,
+    services: { ...freshet.services, admin: whileAlive(freshet.services.admin, freshet.failed) },
     ...(freshet.damagedIndex === undefined ? {} : { damagedIndex: freshet.damagedIndex }),
     close: () => freshet.close(),
   };
