@@ -1,7 +1,7 @@
 import PQueue from 'p-queue';
 import type { Head } from '../domain/document.ts';
 import { kindOf } from '../domain/errors.ts';
-import type { DocumentId, TableId } from '../domain/ids.ts';
+import type { ChunkId, DocumentId, TableId } from '../domain/ids.ts';
 import { isLaterTruncation } from '../domain/source-position.ts';
 import type { Instant } from '../domain/time.ts';
 import { isBelow } from '../domain/version.ts';
@@ -240,14 +240,18 @@ async function copyWritten(
   return copied;
 }
 
+/**
+ * A document written between the reading of its head and that of its chunks comes out in part, and whole with the next pass: that write is
+ * watched, and stands above this one.
+ */
 async function copyOf(live: Index, head: Head, signal: AbortSignal): Promise<DocumentWrite> {
   if (head.deleted) return { head, keep: [], insert: [] };
   const refs = new Map(head.chunks.map((ref) => [ref.id, ref]));
-  const insert: DocumentWrite['insert'][number][] = [];
-  for await (const chunk of live.scanChunks({ vectors: true, document: head.id }, signal)) {
-    const ref = refs.get(chunk.id);
-    if (chunk.document !== head.id || ref === undefined || chunk.vector === undefined) continue;
-    insert.push({ chunk: { ...ref, text: chunk.text, tokens: 0 }, vector: chunk.vector });
+  const insert = new Map<ChunkId, DocumentWrite['insert'][number]>();
+  for await (const { id, text, vector } of live.scanChunks({ vectors: true, document: head.id }, signal)) {
+    const ref = refs.get(id);
+    if (ref !== undefined && vector !== undefined) insert.set(id, { chunk: { ...ref, text, tokens: 0 }, vector });
   }
-  return { head, keep: [], insert };
+  const chunks = head.chunks.filter(({ id }) => insert.has(id));
+  return { head: { ...head, chunks }, keep: [], insert: [...insert.values()] };
 }

@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createMemoryIndex } from '../../connectors/memory/memory-index.ts';
+import { openSqliteIndex } from '../../connectors/sqlite/index.ts';
 import { FreshetError } from '../../src/domain/errors.ts';
 import { DEFAULT_TENANT, tableId } from '../../src/domain/ids.ts';
 import type { Checkpoints } from '../../src/ports/checkpoints.ts';
@@ -25,16 +29,16 @@ async function indexed(options: Parameters<typeof createPipelineKit>[0] = {}): P
   await kit.quiet();
 }
 
-type MemoryIndex = ReturnType<typeof createMemoryIndex>;
-
 const withCheckpoints = <I extends Index>(index: I): I & Checkpoints =>
   Object.assign(index, { load: () => Promise.resolve(undefined), save: () => Promise.resolve() });
 
 /** Rebuilds and gives the index that would have been swapped in. */
 async function rebuilt(
-  deps: Partial<Pick<RebuildDeps, 'settingsFingerprint' | 'swap' | 'discardAside'>> = {},
-): Promise<MemoryIndex> {
-  const aside = withCheckpoints(createMemoryIndex({ dimensions: 384 }));
+  deps: Partial<Pick<RebuildDeps, 'settingsFingerprint' | 'swap' | 'discardAside'>> & {
+    readonly aside?: Index & Checkpoints;
+  } = {},
+): Promise<Index> {
+  const aside = deps.aside ?? withCheckpoints(createMemoryIndex({ dimensions: 384 }));
   const { embedQueue, clock, expectations, signal } = kit;
   await rebuild(
     {
@@ -184,5 +188,32 @@ describe('rebuild', () => {
     await expect(rebuilt({ swap, discardAside })).rejects.toThrow('The disk is full.');
     expect(discarded).toBe(1);
     expect(await kit.text(1)).toBe('Text of article 1.');
+  });
+
+  it('gets over an edit that falls between reading a head and reading its chunks', async () => {
+    const dimensions = 384;
+    await indexed();
+    const folder = mkdtempSync(join(tmpdir(), 'freshet-rebuild-'));
+    const path = join(folder, 'index.sqlite');
+    const aside = await openSqliteIndex({ path, dimensions, embedderFingerprint: 'hashing' });
+    const { rows } = kit.source;
+    kit.live.source.rows = async function* () {
+      yield* rows();
+      kit.write(5, { body: 'The first edit.' });
+      await kit.quiet();
+    };
+    const { scanChunks } = live;
+    live.scanChunks = (options, signal) => {
+      live.scanChunks = scanChunks;
+      return (async function* () {
+        kit.write(5, { body: 'The second edit.' });
+        await kit.quiet();
+        yield* scanChunks(options, signal);
+      })();
+    };
+    await rebuilt({ aside });
+    expect(await textIn(aside, 5)).toBe('The second edit.');
+    await aside[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true });
   });
 });
