@@ -1,6 +1,7 @@
-import { abortedError, FreshetError } from '../../src/domain/errors.ts';
+import { abortedError, codeOf, FreshetError, kindOf } from '../../src/domain/errors.ts';
 import type { Delivery } from '../../src/domain/change.ts';
 import type { Clock } from '../../src/ports/clock.ts';
+import { backoffMs, RECOVERY_BACKOFF } from '../../src/runtime/backoff.ts';
 import { Coverage } from './coverage.ts';
 import { toDelivery, type Change } from './deliveries.ts';
 import { findDifferences, type DifferencesDeps } from './differences.ts';
@@ -86,14 +87,14 @@ export class FolderReader {
         if (this.#scanIsDue()) await this.#scan(signal);
         const changes = await this.#nextChanges();
         // The numbers are durable before anybody sees them: sent again after a crash, a change keeps its version.
-        if (changes.length > 0) await this.#ledger.save();
+        if (changes.length > 0) await this.#saved(signal);
         for (const change of changes) {
           if (signal.aborted) return;
           yield this.#hand(change);
         }
         for (const { path } of changes) this.coverage.settled(path);
         this.coverage.drained(this.#delivered);
-        if (this.committed()) await this.#ledger.save();
+        if (this.committed()) await this.#saved(signal);
         if (changes.length === 0) await this.#waitForWork(signal);
       }
     } finally {
@@ -111,6 +112,24 @@ export class FolderReader {
     this.#ledger.completed();
     this.#onComplete();
     return true;
+  }
+
+  /** However long the disk is full: what cannot be saved is not handed out, and a full disk ends no reading. */
+  async #saved(signal: AbortSignal): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#ledger.save();
+        return this.#troubles.ended('FILES_STATE_NOT_SAVED', 'The state of the folder is saved again.');
+      } catch (error) {
+        if (kindOf(error) !== 'transient') throw error;
+        this.#troubles.began(
+          'warn',
+          'FILES_STATE_NOT_SAVED',
+          `The state of the folder cannot be saved (${codeOf(error)}). Changes of files wait; what is indexed stays searchable.`,
+        );
+        await this.#clock.sleep(backoffMs(attempt, RECOVERY_BACKOFF, 0.5), signal);
+      }
+    }
   }
 
   #hand(change: Change): Delivery {

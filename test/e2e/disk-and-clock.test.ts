@@ -1,9 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { setMaxListeners } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createFilesSource } from '../../connectors/files/index.ts';
 import { createMemoryDeadLetters } from '../../connectors/memory/dead-letters.ts';
 import { createPushedSource, type PushedInput } from '../../connectors/pushed/source.ts';
 import { openSqliteIndex, type SqliteIndex } from '../../connectors/sqlite/index.ts';
 import { openSqliteState } from '../../connectors/sqlite/state.ts';
 import type { Redacted } from '../../src/domain/document.ts';
+import { FreshetError } from '../../src/domain/errors.ts';
 import { DEFAULT_TENANT } from '../../src/domain/ids.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import { createChangeFeed } from '../../src/observability/change-feed.ts';
@@ -19,6 +23,7 @@ import { createRecordingObserver } from '../support/recording-observer.ts';
 
 const HOUR = 3_600_000;
 const never = new AbortController().signal;
+setMaxListeners(0, never);
 const folders: TestFolder[] = [];
 const newFolder = (): TestFolder => {
   const folder = testFolder();
@@ -69,6 +74,50 @@ describe('a full disk under the index', () => {
     kit.stop();
     await running;
     await kit.close();
+  });
+});
+
+describe('a full disk under the state of a folder of files', () => {
+  it('holds changes of files back and ends no reading; with space again they come, each once', async () => {
+    const folder = newFolder();
+    const stored = new Map<string, unknown>();
+    let isFull = false;
+    const save = (name: string, state: unknown): Promise<void> => {
+      if (isFull) return Promise.reject(new FreshetError('INDEX_DISK_FULL', 'transient', 'No space is left.'));
+      return Promise.resolve(void stored.set(name, state));
+    };
+    const observer = createRecordingObserver();
+    writeFileSync(folder.file('a.md'), 'Before.');
+    const source = createFilesSource({
+      name: 'docs',
+      root: folder.path,
+      checkpoints: { load: (name) => Promise.resolve(stored.get(name)), save },
+      clock: systemClock,
+      observer,
+      settleMs: 1,
+      rescanMs: 50,
+    });
+    const stop = new AbortController();
+    const kinds: string[] = [];
+    const reading = (async () => {
+      for await (const delivery of source.read(stop.signal)) {
+        kinds.push(delivery.event.kind);
+        await source.commit([delivery.position]).catch(() => undefined);
+      }
+    })();
+    await until(() => kinds.length === 1 && stored.size > 0);
+    isFull = true;
+    writeFileSync(folder.file('b.md'), 'While it is full.');
+    const codes = (): string[] => observer.of('source').map(({ code, level }) => `${level} ${code}`);
+    await until(() => codes().includes('warn FILES_STATE_NOT_SAVED'));
+    expect(kinds).toHaveLength(1);
+    isFull = false;
+    await until(() => kinds.length === 2);
+    expect(codes()).toContain('info FILES_STATE_NOT_SAVED');
+    stop.abort();
+    await reading;
+    await source[Symbol.asyncDispose]();
+    expect(kinds).toEqual(['row-upserted', 'row-upserted']);
   });
 });
 
