@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Head, Redacted } from '../../src/domain/document.ts';
 import { throwIfAborted } from '../../src/domain/errors.ts';
 import type { ChunkId, DocumentId, TableId, TenantId } from '../../src/domain/ids.ts';
@@ -72,6 +73,8 @@ export async function* scanHeads(db: Database, filter: HeadFilter, signal: Abort
       .map(headOf);
     yield* page;
     if (page.length < PAGE_ROWS) return;
+    // Nothing here waits for anything: without this, a scan of a large index would hold up every search until its end.
+    await nextTurn();
     after = page.at(-1)!.id;
   }
 }

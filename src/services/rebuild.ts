@@ -89,15 +89,13 @@ async function buildAside(
   }
   onProgress({ phase: 'swapping in', done: 0, total: undefined });
   await deps.swap(aside, async (live) => {
-    await copyTruncations(live, aside, signal);
-    await catchUp(live);
     const kept = [...deps.sources().map(({ source }) => source.name), ...(deps.alsoCopied ?? [])];
-    await Promise.all(
-      kept.map(async (name) => {
-        const state = await live.load(name);
-        if (state !== undefined) await aside.save(name, state);
-      }),
-    );
+    const copyState = async (name: string): Promise<void> => {
+      const state = await live.load(name);
+      if (state !== undefined) await aside.save(name, state);
+    };
+    // All at once, to share transactions: what is there in part is not swapped in.
+    await Promise.all([copyTruncations(live, aside, signal), catchUp(live), ...kept.map(copyState)]);
   });
 }
 
