@@ -247,6 +247,7 @@ describe('a wall clock that is set by hours', () => {
     await manual.advance(1_000);
     await kit.quiet();
     const stop = new AbortController();
+    setMaxListeners(0, stop.signal);
     const sweeping = sweepRegularly(
       {
         index: kit.index,
