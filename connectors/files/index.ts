@@ -1,3 +1,2 @@
 export { createFilesSource, type FilesSource } from './files-source.ts';
 export type { FilesSourceOptions } from './options.ts';
-export type { FilesObserver } from './report.ts';

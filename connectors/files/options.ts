@@ -2,7 +2,7 @@ import type { ColumnValue } from '../../src/domain/change.ts';
 import type { TextFormat } from '../../src/domain/document.ts';
 import type { Checkpoints } from '../../src/ports/checkpoints.ts';
 import type { Clock } from '../../src/ports/clock.ts';
-import type { FilesObserver } from './report.ts';
+import type { Observer } from '../../src/observability/events.ts';
 
 export interface FilesSourceOptions {
   /** The source's name: its one table is `<name>.files`. */
@@ -26,7 +26,7 @@ export interface FilesSourceOptions {
   readonly settingsFingerprint?: string;
   readonly checkpoints: Checkpoints;
   readonly clock: Clock;
-  readonly observer?: FilesObserver;
+  readonly observer?: Observer;
   /** Larger files are delivered as undecodable. Default 16 MB. */
   readonly maxFileBytes?: number;
   /** A file is read once it has not changed for this long. Default 50. */

@@ -1,33 +1,12 @@
-import type { TableId } from '../../src/domain/ids.ts';
-
-/** The part of the product's observer a files source speaks to. Codes and numbers; paths may name people, so there are none. */
-export interface FilesObserver {
-  emit(
-    event:
-      | {
-          readonly type: 'source';
-          readonly source: string;
-          readonly level: 'info' | 'warn' | 'error';
-          readonly code: string;
-          readonly message: string;
-        }
-      | {
-          readonly type: 'snapshot-progress';
-          readonly source: string;
-          readonly table: TableId;
-          readonly rows: number;
-          readonly finished: boolean;
-        },
-  ): void;
-}
+import type { Observer } from '../../src/observability/events.ts';
 
 /** Says each trouble once, until it is over. */
 export class Troubles {
   #source: string;
-  #observer: FilesObserver | undefined;
+  #observer: Observer | undefined;
   #open = new Set<string>();
 
-  constructor(source: string, observer: FilesObserver | undefined) {
+  constructor(source: string, observer: Observer | undefined) {
     this.#source = source;
     this.#observer = observer;
   }

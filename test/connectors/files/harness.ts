@@ -2,18 +2,14 @@ import { mkdtemp, mkdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Delivery } from '../../../src/domain/change.ts';
+import type { FreshetEvent } from '../../../src/observability/events.ts';
 import type { Checkpoints } from '../../../src/ports/checkpoints.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
-import {
-  createFilesSource,
-  type FilesObserver,
-  type FilesSource,
-  type FilesSourceOptions,
-} from '../../../connectors/files/index.ts';
+import { createFilesSource, type FilesSource, type FilesSourceOptions } from '../../../connectors/files/index.ts';
 import { createMemoryCheckpoints } from '../../../connectors/memory/checkpoints.ts';
 
-export type FilesEvent = Parameters<FilesObserver['emit']>[0];
+export type FilesEvent = FreshetEvent;
 
 /** A folder of its own with everything a files source needs, removed at the end. */
 export interface Folder extends AsyncDisposable {
