@@ -76,8 +76,12 @@ export async function usableBinaries(
   await mkdir(home, { recursive: true, mode: 0o755 });
   const partial = await mkdtemp(join(home, 'copying-'));
   try {
-    // Static libraries are only for building against.
-    await cp(native, join(partial, 'native'), { recursive: true, filter: (path) => !path.endsWith('.a') });
+    // Static libraries are only for building against. Links stay relative: absolute ones lead back to where the account cannot go.
+    await cp(native, join(partial, 'native'), {
+      recursive: true,
+      verbatimSymlinks: true,
+      filter: (path) => !path.endsWith('.a'),
+    });
     for (const { source, target } of await libraryLinks(native)) {
       const link = inside(join(partial, 'native'), target);
       if (!(await exists(link))) await symlink(basename(source), link);
