@@ -39,7 +39,7 @@ export const PROBLEMS = {
   TENANT_FORBIDDEN: { status: 403, title: 'The API key belongs to another tenant' },
   ORIGIN_FORBIDDEN: { status: 403, title: 'Requests of other sites are refused' },
   NOT_FOUND: { status: 404, title: 'Not found' },
-  UNKNOWN_SOURCE: { status: 404, title: 'No such source' },
+  SOURCE_UNKNOWN: { status: 404, title: 'No such source' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'The method is not supported here' },
   BODY_TOO_LARGE: { status: 413, title: 'The body is too large' },
   URI_TOO_LONG: { status: 414, title: 'The address is too long' },

@@ -52,7 +52,7 @@ export function columnValue(row: Row, column: string, mapping: TableMapping): Co
       'MAPPING_COLUMN_MISSING',
       'poison',
       `Table ${mapping.table} has no column "${column}", which its mapping reads. If it was renamed, change the mapping and restart; ` +
-        `then "freshet dlq retry --all".`,
+        `then "freshet dlq retry all".`,
       { details: { table: mapping.table, column } },
     );
   }
