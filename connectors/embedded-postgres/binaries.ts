@@ -58,6 +58,21 @@ async function isLinked(native: string): Promise<boolean> {
   return true;
 }
 
+/** A copy that stands by itself: its links, which an install script may have made or not, are there and stay inside it. */
+export async function copyBinaries(native: string, copy: string): Promise<void> {
+  await cp(native, copy, {
+    recursive: true,
+    // Made absolute, as `cp` does by default, links lead back to where the account cannot go.
+    verbatimSymlinks: true,
+    // Static libraries are only for building against.
+    filter: (path) => !path.endsWith('.a'),
+  });
+  for (const { source, target } of await libraryLinks(native)) {
+    const link = inside(copy, target);
+    if (!(await exists(link))) await symlink(basename(source), link);
+  }
+}
+
 /**
  * The folder that holds `bin/postgres`, usable by the account. Where the installed one is not (below a 0700 folder, or installed without
  * its links), a copy is made in `home`, once per version.
@@ -76,16 +91,7 @@ export async function usableBinaries(
   await mkdir(home, { recursive: true, mode: 0o755 });
   const partial = await mkdtemp(join(home, 'copying-'));
   try {
-    // Static libraries are only for building against. Links stay relative: absolute ones lead back to where the account cannot go.
-    await cp(native, join(partial, 'native'), {
-      recursive: true,
-      verbatimSymlinks: true,
-      filter: (path) => !path.endsWith('.a'),
-    });
-    for (const { source, target } of await libraryLinks(native)) {
-      const link = inside(join(partial, 'native'), target);
-      if (!(await exists(link))) await symlink(basename(source), link);
-    }
+    await copyBinaries(native, join(partial, 'native'));
     await rename(join(partial, 'native'), copy).catch(async (error: unknown) => {
       // Someone else finished the same copy first.
       if (!(await exists(join(copy, 'bin', 'postgres')))) throw error;

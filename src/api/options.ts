@@ -56,7 +56,7 @@ export interface ApiLimits {
 }
 
 export const DEFAULT_LIMITS: ApiLimits = {
-  bodyBytes: 16 * 1024 * 1024,
+  bodyBytes: 16_000_000,
   requestsPerMinute: 6000,
   resultsMax: 100,
   queryCharsMax: 8192,

@@ -21,7 +21,7 @@ it('docs/api.md has every address of the API', async () => {
 });
 
 it('docs/api.md has the limits as they are', () => {
-  expect(text).toContain(`${DEFAULT_LIMITS.bodyBytes / 2 ** 20} MiB`);
+  expect(text).toContain(`${DEFAULT_LIMITS.bodyBytes / 1e6} MB`);
   expect(text).toContain(`${DEFAULT_LIMITS.requestsPerMinute.toLocaleString('en')} per minute`);
   expect(text).toContain(`at most ${DEFAULT_LIMITS.waitMsMax / 1000} s`);
   expect(text).toContain(`${DEFAULT_LIMITS.batchDocumentsMax.toLocaleString('en')} |`);
