@@ -29,7 +29,8 @@ export function recordRequests(app: Api, metrics: Registry): void {
   });
 
   app.addHook('onResponse', async (request, reply) => {
-    const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
+    // Fastify writes a literal colon as two.
+    const route = request.is404 ? 'unknown' : (request.routeOptions.url?.replaceAll('::', ':') ?? 'unknown');
     const ms = reply.elapsedTime;
     const status = reply.statusCode;
     seconds.observe({ method: methodLabel(request.method), route, status: `${Math.floor(status / 100)}xx` }, ms / 1000);
