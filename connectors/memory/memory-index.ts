@@ -151,7 +151,7 @@ export function createMemoryIndex(options: MemoryIndexOptions): Index & { readon
       let documents = 0;
       let chunks = 0;
       for (const head of store.heads.values()) {
-        if (head.deleted) continue;
+        if (head.deleted || isTruncated(head, store.truncations.get(head.table))) continue;
         documents++;
         chunks += head.chunks.length;
       }

@@ -51,6 +51,18 @@ export class Catalogue {
     return this.#entryOfRow.size;
   }
 
+  /** Documents and chunks that pass, one by one: only where what is stored is more than what can be seen. */
+  count(isVisible: (facts: DocumentFacts) => boolean): { readonly documents: number; readonly chunks: number } {
+    let documents = 0;
+    let chunks = 0;
+    for (const { facts, rows } of this.#entries.values()) {
+      if (!isVisible(facts)) continue;
+      documents += 1;
+      chunks += rows.size;
+    }
+    return { documents, chunks };
+  }
+
   chunksOf(tenant: number): number {
     return this.#chunksOfTenant.get(tenant) ?? 0;
   }

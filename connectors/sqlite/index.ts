@@ -4,6 +4,7 @@ import type { ChunkId, DocumentId, PartitionId, TableId, TenantId } from '../../
 import type { SearchHit, SearchQuery } from '../../src/domain/search.ts';
 import { isLaterTruncation, type Truncation } from '../../src/domain/source-position.ts';
 import type { Generation } from '../../src/domain/version.ts';
+import { isTruncated } from '../../src/domain/visibility.ts';
 import type { Checkpoints } from '../../src/ports/checkpoints.ts';
 import type {
   DocumentWrite,
@@ -218,9 +219,13 @@ class EmbeddedIndex implements SqliteIndex {
 
   async stats(signal: AbortSignal): Promise<IndexStats> {
     throwIfAborted(signal);
+    const { documents, chunks } = this.#catalogue;
+    const visible =
+      this.#truncations.size === 0
+        ? { documents, chunks }
+        : this.#catalogue.count((facts) => !isTruncated(facts, this.#truncations.get(facts.table)));
     return {
-      documents: this.#catalogue.documents,
-      chunks: this.#catalogue.chunks,
+      ...visible,
       bytesOnDisk: ['', '-wal'].reduce((sum, suffix) => sum + sizeOf(this.#db.path + suffix), 0),
     };
   }

@@ -323,6 +323,7 @@ export function describeIndex(
         await index.apply(write('other', { version: 5, chunks: [['other', 30]], table: 'app.public.other' }), never);
         await index.truncate(ARTICLES, at(7), never);
         expect(await texts(index)).toEqual(['new', 'other']);
+        expect(await index.stats(never)).toMatchObject({ documents: 2, chunks: 2 });
         expect(await index.document(documentId('old'), tenantId('default'), never)).toBeUndefined();
       });
 
