@@ -178,7 +178,9 @@ async function untilReady(launch: Launch, child: ChildProcess, port: number): Pr
   if (child.pid !== undefined && !hasExited(child)) child.kill('SIGTERM');
   const lines = (await readFile(launch.logFile, 'utf8').catch(() => '')).trim().split('\n').slice(-3).join(' | ');
   throw new FreshetError(
-    /could not bind|Address already in use/.test(lines) ? 'POSTGRES_PORT_TAKEN' : 'POSTGRES_START_FAILED',
+    /could not bind|Address already in use|could not create any TCP\/IP sockets/.test(lines)
+      ? 'POSTGRES_PORT_TAKEN'
+      : 'POSTGRES_START_FAILED',
     'fatal',
     `The embedded PostgreSQL did not start: ${lines}. Its log is ${launch.logFile}.`,
     { details: { port } },

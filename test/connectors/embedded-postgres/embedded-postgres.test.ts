@@ -219,3 +219,15 @@ describe('the account the server runs as', () => {
     }
   });
 });
+
+describe('servers that start at the same moment', () => {
+  it('find a port each, although all prefer the same one', async () => {
+    const names = ['one', 'two', 'three'];
+    const servers = await Promise.all(names.map((name) => startEmbeddedPostgres({ dataDir: join(folder, name) })));
+    try {
+      expect(new Set(servers.map(({ port }) => port)).size).toBe(names.length);
+    } finally {
+      await Promise.all(servers.map((server) => server.stop()));
+    }
+  });
+});
