@@ -3,9 +3,10 @@ import type { ChangeFeed } from '../observability/change-feed.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DeadLetters } from '../ports/dead-letters.ts';
 import type { Index } from '../ports/index-store.ts';
+import type { SourceFreshness } from '../ports/source.ts';
 import type { LiveSource } from './live-source.ts';
 import type { FreshnessService } from './services.ts';
-import { oldestAsOf, sourceFreshness } from './source-freshness.ts';
+import { ageOf, oldestAsOf } from './source-freshness.ts';
 import { coveredToken } from './tokens.ts';
 
 export function createFreshnessService(deps: {
@@ -20,8 +21,10 @@ export function createFreshnessService(deps: {
 }): FreshnessService {
   const { index, sources, embedQueue, deadLetters, feed, clock } = deps;
 
-  const readiness = async (): Promise<{ ready: boolean; reasons: readonly string[] }> => {
-    const states = await Promise.all(sources().map(({ source }) => source.freshness()));
+  const statesOfSources = (): Promise<readonly SourceFreshness[]> =>
+    Promise.all(sources().map(({ source }) => source.freshness()));
+
+  const readiness = (states: readonly SourceFreshness[]): { ready: boolean; reasons: readonly string[] } => {
     const reasons = states
       .filter((state) => !state.snapshotFinished)
       .map((state) => {
@@ -35,13 +38,13 @@ export function createFreshnessService(deps: {
   return {
     async report(signal) {
       const now = clock.now();
-      const states = await Promise.all(sources().map(({ source }) => source.freshness()));
-      const ages = await Promise.all(sources().map(sourceFreshness));
-      const { ready } = await readiness();
+      // Asked once: what the report says of readiness, age and sources is of one moment.
+      const states = await statesOfSources();
+      const { ready } = readiness(states);
       return {
         now,
         ready,
-        asOf: oldestAsOf(ages, now).asOf,
+        asOf: oldestAsOf(states.map(ageOf), now).asOf,
         token: coveredToken(sources()),
         sources: states,
         commitToVisible: feed.commitToVisible(),
@@ -55,7 +58,7 @@ export function createFreshnessService(deps: {
         index: await index.stats(signal),
       };
     },
-    ready: readiness,
+    ready: async () => readiness(await statesOfSources()),
     recent: (tenant, limit) => feed.recent(tenant, limit),
     subscribe: (tenant, listener) => feed.subscribe(tenant, listener),
   };

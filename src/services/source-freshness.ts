@@ -1,5 +1,5 @@
 import type { Instant } from '../domain/time.ts';
-import type { LiveSource } from './live-source.ts';
+import type { SourceFreshness } from '../ports/source.ts';
 
 export interface SourceAge {
   readonly source: string;
@@ -8,11 +8,10 @@ export interface SourceAge {
 }
 
 /** The oldest over a source's partitions; unknown as soon as one of them is, for silence proves nothing (invariant 9). */
-export async function sourceFreshness({ source }: LiveSource): Promise<SourceAge> {
-  const { partitions } = await source.freshness();
+export function ageOf({ source, partitions }: SourceFreshness): SourceAge {
   const asOfs = partitions.map((partition) => partition.asOf);
   const lags = partitions.map((partition) => partition.lagMs);
-  return { source: source.name, asOf: lowest(asOfs), lagMs: highest(lags) };
+  return { source, asOf: lowest(asOfs), lagMs: highest(lags) };
 }
 
 /** Over several sources. Never later than our own clock: after that jumped back, a moment noted before would lie in its future. */

@@ -12,7 +12,7 @@ import { DEFAULT_TENANT } from '../../src/domain/ids.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import { createChangeFeed } from '../../src/observability/change-feed.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
-import { oldestAsOf, sourceFreshness } from '../../src/services/source-freshness.ts';
+import { ageOf, oldestAsOf } from '../../src/services/source-freshness.ts';
 import { sweepRegularly } from '../../src/services/sweep.ts';
 import { testFolder, type TestFolder } from '../connectors/sqlite/support.ts';
 import { createManualClock, settled } from '../support/manual-clock.ts';
@@ -230,7 +230,7 @@ describe('a wall clock that is set by hours', () => {
     };
     clock.shiftMs = -4 * HOUR;
     const now = clock.now();
-    const age = oldestAsOf([await sourceFreshness(live as typeof kit.live)], now);
+    const age = oldestAsOf([ageOf(await live.source.freshness())], now);
     expect(age.asOf).toBe(now);
     expect(age.lagMs).toBe(0);
     await kit.close();
