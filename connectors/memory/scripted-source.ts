@@ -1,6 +1,6 @@
 import type { ChangeEvent, Delivery, Position } from '../../src/domain/change.ts';
 import { partitionId, type PartitionId } from '../../src/domain/ids.ts';
-import type { Source } from '../../src/ports/source.ts';
+import type { RevokedListener, Source } from '../../src/ports/source.ts';
 
 export interface ScriptedSource extends Source {
   /** Delivers an event at the partition's next offset (or a given one) and returns its position. */
@@ -18,7 +18,7 @@ export interface ScriptedSource extends Source {
   /** Makes the stream throw once everything pushed is read. */
   fail(error: Error): void;
   /** Runs the listeners as a rebalance does; resolves once they have drained. */
-  revoke(partitions: readonly PartitionId[]): Promise<void>;
+  revoke(partitions: readonly PartitionId[], how?: 'revoking' | 'lost', deadline?: AbortSignal): Promise<void>;
   /** Last committed offset per partition. */
   readonly committed: ReadonlyMap<PartitionId, bigint>;
   /** How many deliveries were pulled so far: for tests of backpressure. */
@@ -33,7 +33,7 @@ export function createScriptedSource(
   const waiting: Delivery[] = [];
   const lastOffset = new Map<PartitionId, bigint>();
   const committed = new Map<PartitionId, bigint>();
-  const listeners: ((partitions: readonly PartitionId[]) => Promise<void>)[] = [];
+  const listeners: RevokedListener[] = [];
   let ended = false;
   let failure: Error | undefined;
   let reads = 0;
@@ -66,8 +66,8 @@ export function createScriptedSource(
       failure = error;
       wake();
     },
-    async revoke(partitions) {
-      for (const listener of listeners) await listener(partitions);
+    async revoke(partitions, how = 'revoking', deadline = new AbortController().signal) {
+      for (const listener of listeners) await listener(partitions, how, deadline);
     },
 
     async *read(signal) {

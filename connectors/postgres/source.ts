@@ -245,7 +245,7 @@ class LogicalReplicationSource implements PostgresSource {
   }
 
   /** A slot has one reader: partitions are never taken away. */
-  onRevoked(_listener: (partitions: readonly PartitionId[]) => Promise<void>): void {}
+  onRevoked(): void {}
 
   freshness(): Promise<SourceFreshness> {
     const epoch = this.#epoch;

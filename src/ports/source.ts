@@ -34,6 +34,18 @@ export interface SourceFreshness {
 }
 
 /**
+ * - `revoking`  still ours until the listener resolves: what was delivered is drained and committed, unless `deadline` fires first
+ * - `lost`      already another's (session expired, a frozen process that came back): nothing can be committed any more
+ *
+ * Either way, once it resolved nothing is committed for these partitions until they are delivered from again, from the committed offset on.
+ */
+export type RevokedListener = (
+  partitions: readonly PartitionId[],
+  how: 'revoking' | 'lost',
+  deadline: AbortSignal,
+) => Promise<void>;
+
+/**
  * A stream of change events.
  *
  * - Ordering: deliveries of one partition come in offset order; the same change always carries the same version, also when re-sent.
@@ -50,8 +62,8 @@ export interface Source extends AsyncDisposable {
    * Resolves once it is stored durably and may be acknowledged upstream.
    */
   commit(positions: readonly Position[]): Promise<void>;
-  /** Called before partitions are given up: drain, commit, then resolve. Sources without rebalances never call it. */
-  onRevoked(listener: (partitions: readonly PartitionId[]) => Promise<void>): void;
+  /** Called when partitions are taken from this consumer. Sources without rebalances never call it. */
+  onRevoked(listener: RevokedListener): void;
   freshness(): Promise<SourceFreshness>;
 }
 

@@ -1,0 +1,7 @@
+import type { Delivery, Position } from '../domain/change.ts';
+
+/** Reads one record again by its coordinates, to retry a dead letter from the original that stayed in its log. */
+export interface RecordFetch {
+  /** Undefined when the log no longer holds it (retention, compaction). The delivery carries the same version as the first time. */
+  record(position: Position, signal: AbortSignal): Promise<Delivery | undefined>;
+}
