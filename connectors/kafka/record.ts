@@ -1,0 +1,46 @@
+import type { ChangeEvent } from '../../src/domain/change.ts';
+import type { TableId } from '../../src/domain/ids.ts';
+import type { Instant } from '../../src/domain/time.ts';
+
+/** One record of a topic as the broker gave it, decompressed and undecoded. */
+export interface KafkaRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  /** CreateTime or LogAppendTime, whichever the topic keeps, in milliseconds. */
+  readonly timestamp: number;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  /** A header that was sent more than once is a list. */
+  readonly headers: Readonly<Record<string, Uint8Array | string | readonly (Uint8Array | string)[] | undefined>>;
+}
+
+/** Debezium's `source.snapshot`; `last` is of the whole snapshot, `last_in_data_collection` of one table. */
+export type SnapshotMarker =
+  | 'first'
+  | 'first_in_data_collection'
+  | 'true'
+  | 'last_in_data_collection'
+  | 'last'
+  | 'incremental';
+
+export interface DecodedRecord {
+  readonly event: ChangeEvent;
+  /** Commit time at the database, if the record tells. */
+  readonly sourceTime?: Instant;
+  readonly isHeartbeat?: boolean;
+  /** Debezium's `source.lsn` of a streamed record. */
+  readonly lsn?: bigint;
+  /** To find the end of a snapshot. */
+  readonly snapshot?: { readonly table: TableId; readonly marker: SnapshotMarker };
+}
+
+/**
+ * Records in, change events out. The version of a row is `makeVersion(epoch, offset)`.
+ *
+ * May be asynchronous (schema registry); records of one partition are handed over one after another, in order. Never throws poison: such a
+ * record becomes the event `undecodable`. Throws `transient` (registry away: the same record is decoded again), `fatal` or `aborted`.
+ */
+export interface RecordDecoder {
+  decode(record: KafkaRecord, epoch: number, signal: AbortSignal): DecodedRecord | Promise<DecodedRecord>;
+}
