@@ -1,13 +1,17 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 // The suffix picks the environment: `*.test.ts` needs only npm packages (embedded Postgres included), `*.integration.test.ts` the real
 // external components that `npm run test:integration` installs.
 export default defineConfig({
+  // The workspace package is tested from its sources; only the built product resolves it to its `dist`.
+  resolve: { alias: { 'debezium-ts-types': join(import.meta.dirname, 'connectors/debezium-ts-types/src/index.ts') } },
   test: {
     // Half of the tests wait for servers and timers: one worker more than the two cores CI has keeps both busy.
     maxWorkers: 3,
     projects: [
       {
+        extends: true,
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
@@ -17,6 +21,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           name: 'integration',
           include: ['test/**/*.integration.test.ts'],
