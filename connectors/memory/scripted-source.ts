@@ -17,7 +17,7 @@ export interface ScriptedSource extends Source {
   end(): void;
   /** Makes the stream throw once everything pushed is read. */
   fail(error: Error): void;
-  /** Runs the listeners as a rebalance does; resolves once they have drained. */
+  /** Takes partitions away as a rebalance does: drops what was not pulled of them, and resolves once the listeners have drained the rest. */
   revoke(partitions: readonly PartitionId[], how?: 'revoking' | 'lost', deadline?: AbortSignal): Promise<void>;
   /** Last committed offset per partition. */
   readonly committed: ReadonlyMap<PartitionId, bigint>;
@@ -67,6 +67,8 @@ export function createScriptedSource(
       wake();
     },
     async revoke(partitions, how = 'revoking', deadline = new AbortController().signal) {
+      const kept = waiting.filter(({ position }) => !partitions.includes(position.partition));
+      waiting.splice(0, waiting.length, ...kept);
       for (const listener of listeners) await listener(partitions, how, deadline);
     },
 

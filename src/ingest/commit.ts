@@ -1,26 +1,42 @@
 import type { Delivery, Position } from '../domain/change.ts';
-import { FreshetError, kindOf } from '../domain/errors.ts';
+import { FreshetError, kindOf, throwIfAborted } from '../domain/errors.ts';
 import type { PartitionId } from '../domain/ids.ts';
 import { snapshotVersion, type Version } from '../domain/version.ts';
 import type { Observer } from '../observability/events.ts';
 import type { Source } from '../ports/source.ts';
+import { Changes } from '../runtime/changes.ts';
 import { LowWaterMark, type Ticket } from '../runtime/low-water-mark.ts';
 import type { OutageGate } from '../runtime/outage-gate.ts';
 
-export interface Tracked {
+/** A partition from its first delivery until it is taken away. One that comes back is another assignment, from the committed offset on. */
+interface Assignment {
   readonly partition: PartitionId;
+  readonly mark: LowWaterMark;
+  committed: bigint | undefined;
+  version: Version | undefined;
+  isGone: boolean;
+}
+
+export interface Tracked {
+  readonly assignment: Assignment;
   readonly ticket: Ticket;
 }
 
 /**
  * Tracks every delivery and commits each partition's low-water mark to the source: one commit at a time, whatever settled meanwhile goes
- * into the next (no timers).
+ * into the next (no timers). What is settled after its partition was forgotten is committed by nobody: it is another's now.
  */
 export interface Committer {
   track(delivery: Delivery): Tracked;
   settle(tracked: Tracked): void;
-  /** Resolves once everything delivered before it in its partition is settled: for events that mean "all of the above". */
-  turnOf(tracked: Tracked): Promise<void>;
+  /** Its partition was taken away: another process reads it again. */
+  isForgotten(tracked: Tracked): boolean;
+  /** True once everything delivered before it in its partition is settled, false once the partition is forgotten. */
+  turnOf(tracked: Tracked): Promise<boolean>;
+  /** Resolves once everything delivered of these partitions is settled and committed, or the signal fires. */
+  drained(partitions: readonly PartitionId[], signal: AbortSignal): Promise<void>;
+  /** Nothing is committed for these partitions any more until they are delivered from again. */
+  forget(partitions: readonly PartitionId[]): void;
   /** Resolves when everything settled so far is committed. */
   flush(): Promise<void>;
   /** The longest uncommitted span of any partition, in deliveries. */
@@ -37,29 +53,34 @@ export function createCommitter(deps: {
   readonly onFailure: (error: unknown) => void;
 }): Committer {
   const { source, observer, gate, signal, onFailure } = deps;
-  const marks = new Map<PartitionId, LowWaterMark>();
-  const committedVersions = new Map<PartitionId, Version>();
-  const dirty = new Set<PartitionId>();
+  const assignments = new Map<PartitionId, Assignment>();
+  const dirty = new Set<Assignment>();
+  const changes = new Changes();
   let running: Promise<void> | undefined;
-  let turnWaiters: (() => void)[] = [];
+
+  /** Looks at the marks anew in each attempt: in an outage a partition may be taken away between two of them. */
+  const commitOnce = async (): Promise<void> => {
+    const moved = [...dirty].flatMap((assignment) => {
+      const { mark, version } = assignment.mark;
+      return mark === undefined ? [] : [{ assignment, offset: mark, version }];
+    });
+    if (moved.length > 0) {
+      await source.commit(
+        moved.map(({ assignment, offset }): Position => ({ partition: assignment.partition, offset })),
+      );
+    }
+    for (const { assignment, offset, version } of moved) {
+      if (assignment.isGone) continue;
+      assignment.committed = offset;
+      assignment.version = version;
+      if (assignment.mark.mark === offset) dirty.delete(assignment);
+      observer.emit({ type: 'committed', source: source.name, partition: assignment.partition, offset });
+    }
+    changes.happened();
+  };
 
   const commitDirty = async (): Promise<void> => {
-    while (dirty.size > 0) {
-      const positions: Position[] = [];
-      const versions: [PartitionId, Version][] = [];
-      for (const partition of dirty) {
-        const mark = marks.get(partition);
-        if (mark?.mark === undefined) continue;
-        positions.push({ partition, offset: mark.mark });
-        if (mark.version !== undefined) versions.push([partition, mark.version]);
-      }
-      dirty.clear();
-      await gate.run(() => source.commit(positions), signal);
-      for (const [partition, version] of versions) committedVersions.set(partition, version);
-      for (const { partition, offset } of positions) {
-        observer.emit({ type: 'committed', source: source.name, partition, offset });
-      }
-    }
+    while (dirty.size > 0) await gate.run(commitOnce, signal);
   };
 
   const start = (): void => {
@@ -76,13 +97,14 @@ export function createCommitter(deps: {
   return {
     track(delivery) {
       const { partition, offset } = delivery.position;
-      let mark = marks.get(partition);
-      if (mark === undefined) {
-        mark = new LowWaterMark();
-        marks.set(partition, mark);
+      let assignment = assignments.get(partition);
+      if (assignment === undefined) {
+        const mark = new LowWaterMark();
+        assignment = { partition, mark, committed: undefined, version: undefined, isGone: false };
+        assignments.set(partition, assignment);
       }
       try {
-        return { partition, ticket: mark.track(offset, delivery.endsPosition, versionOf(delivery)) };
+        return { assignment, ticket: assignment.mark.track(offset, delivery.endsPosition, versionOf(delivery)) };
       } catch (cause) {
         throw new FreshetError(
           'SOURCE_OUT_OF_ORDER',
@@ -92,26 +114,53 @@ export function createCommitter(deps: {
         );
       }
     },
-    settle({ partition, ticket }) {
-      const moved = marks.get(partition)?.settle(ticket) === true;
-      const waiters = turnWaiters;
-      turnWaiters = [];
-      for (const wake of waiters) wake();
-      if (!moved) return;
-      dirty.add(partition);
+    settle({ assignment, ticket }) {
+      const moved = assignment.mark.settle(ticket);
+      changes.happened();
+      if (!moved || assignment.isGone) return;
+      dirty.add(assignment);
       start();
     },
-    async turnOf({ partition, ticket }) {
-      while (marks.get(partition)?.oldest !== ticket) await new Promise<void>((resolve) => turnWaiters.push(resolve));
+    isForgotten: ({ assignment }) => assignment.isGone,
+    async turnOf({ assignment, ticket }) {
+      await changes.until(() => assignment.isGone || assignment.mark.oldest === ticket, signal);
+      if (assignment.isGone) return false;
+      throwIfAborted(signal);
+      return true;
+    },
+    async drained(partitions, deadline) {
+      const ours = partitions.flatMap((partition) => assignments.get(partition) ?? []);
+      await changes.until(() => ours.every(isDrained), AbortSignal.any([signal, deadline]));
+    },
+    forget(partitions) {
+      for (const partition of partitions) {
+        const assignment = assignments.get(partition);
+        if (assignment === undefined) continue;
+        assignment.isGone = true;
+        assignments.delete(partition);
+        dirty.delete(assignment);
+      }
+      changes.happened();
     },
     async flush() {
       while (running !== undefined) await running;
     },
     get span() {
-      return Math.max(0, ...[...marks.values()].map((mark) => mark.span));
+      let longest = 0;
+      for (const { mark } of assignments.values()) longest = Math.max(longest, mark.span);
+      return longest;
     },
-    committedVersions: () => committedVersions,
+    committedVersions() {
+      const known = [...assignments.values()].flatMap(({ partition, version }) =>
+        version === undefined ? [] : [[partition, version] as const],
+      );
+      return new Map(known);
+    },
   };
+}
+
+function isDrained({ mark, committed, isGone }: Assignment): boolean {
+  return isGone || (mark.span === 0 && mark.mark === committed);
 }
 
 function versionOf({ event }: Delivery): Version | undefined {

@@ -6,6 +6,7 @@ import type { Chunker } from '../ports/chunker.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DeadLetters } from '../ports/dead-letters.ts';
 import type { Index } from '../ports/index-store.ts';
+import type { RecordFetch } from '../ports/record-fetch.ts';
 import type { Redactor } from '../ports/redactor.ts';
 import type { RowLookup } from '../ports/rows.ts';
 import type { Source } from '../ports/source.ts';
@@ -47,7 +48,10 @@ export interface PipelineDeps {
   readonly chunker: Chunker;
   readonly embedQueue: EmbedQueue;
   readonly deadLetters: DeadLetters;
+  /** For values the source left out, and to retry a dead letter with its row as it is now. */
   readonly rowLookup?: RowLookup;
+  /** To retry a dead letter from its log, where rows cannot be looked up. */
+  readonly recordFetch?: RecordFetch;
   readonly mappings: ReadonlyMap<TableId, TableMapping>;
   readonly documentId: (table: TableId, key: RowKey) => DocumentId;
   readonly generation: Generation;

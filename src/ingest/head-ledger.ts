@@ -18,11 +18,12 @@ export interface KnownSituation extends Situation {
   readonly readAt: number;
 }
 
-/** Reads what the index says about a document, through a bounded cache of heads. The cache dies with the pipeline. */
+/** Reads what the index says about a document, through a bounded cache of heads. */
 export interface HeadLedger {
   read(id: DocumentId, table: TableId, partition: PartitionId, signal: AbortSignal): Promise<KnownSituation>;
   remember(head: Head, readAt: number): void;
   forget(id: DocumentId): void;
+  /** The cache dies with a partition: whoever has it now writes heads this one knows nothing of. What was read before is not taken in later. */
   forgetAll(): void;
   tooOld(readAt: number): boolean;
 }
@@ -30,8 +31,11 @@ export interface HeadLedger {
 export function createHeadLedger(index: Index, gate: OutageGate, clock: Clock, limits: LedgerLimits): HeadLedger {
   const cache = new Map<DocumentId, { readonly head: Head | undefined; readonly readAt: number }>();
 
+  let forgottenAt = -Infinity;
+
   const remember = (id: DocumentId, head: Head | undefined, readAt: number): void => {
     cache.delete(id);
+    if (readAt <= forgottenAt) return;
     cache.set(id, { head, readAt });
     if (cache.size > limits.cacheEntries) {
       const oldest = cache.keys().next();
@@ -55,7 +59,10 @@ export function createHeadLedger(index: Index, gate: OutageGate, clock: Clock, l
     },
     remember: (head, readAt) => remember(head.id, head, readAt),
     forget: (id) => void cache.delete(id),
-    forgetAll: () => cache.clear(),
+    forgetAll() {
+      cache.clear();
+      forgottenAt = clock.monotonic();
+    },
     tooOld: (readAt) => clock.monotonic() - readAt > limits.cacheMs + limits.writeDeadlineMs,
   };
 }

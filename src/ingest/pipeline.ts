@@ -1,11 +1,12 @@
 import { setMaxListeners } from 'node:events';
-import type { Delivery, RowChange, SnapshotFinished } from '../domain/change.ts';
+import type { Delivery, Position, RowChange, SnapshotFinished } from '../domain/change.ts';
 import { FreshetError, kindOf, throwIfAborted } from '../domain/errors.ts';
 import type { PartitionId } from '../domain/ids.ts';
 import { EPOCH_START } from '../domain/source-position.ts';
 import type { Version } from '../domain/version.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { StoredDeadLetter } from '../ports/dead-letters.ts';
+import type { RevokedListener } from '../ports/source.ts';
 import { Budget } from '../runtime/budget.ts';
 import { KeyedLanes } from '../runtime/keyed-lanes.ts';
 import { OutageGate } from '../runtime/outage-gate.ts';
@@ -14,15 +15,16 @@ import { createCommitter, type Committer, type Tracked } from './commit.ts';
 import { DEFAULT_LIMITS, type PipelineContext, type PipelineDeps } from './context.ts';
 import { deadLetter, type FailedRecord, type Stage } from './dead-letter.ts';
 import { createHeadLedger } from './head-ledger.ts';
+import { retryLetter, type RetryOutcome } from './retry.ts';
 import { RULES } from './rules.ts';
 import { indexChange } from './sentence.ts';
-import { mergeTasks, type Outcome, type Task } from './task.ts';
+import { mergeTasks, type OtherEvent, type Outcome, type Share, type Task } from './task.ts';
 
 export interface Pipeline {
   /** Runs until the signal fires (then drains and commits) or a fatal error, with which it rejects. Call it once. */
   run(signal: AbortSignal): Promise<void>;
-  /** Puts a dead letter's row, read again by its key, back into its lane. Resolves with what became of it. */
-  retry(letter: StoredDeadLetter): Promise<Outcome | 'row-is-gone'>;
+  /** Tries a dead letter again (see retry.ts). Resolves with what became of it. */
+  retry(letter: StoredDeadLetter): Promise<RetryOutcome>;
   /** Highest version at or below each partition's committed mark, for the sweeper. */
   committedVersions(): ReadonlyMap<PartitionId, Version>;
   /** After something else than this pipeline wrote the index (a repair, a rebuild). */
@@ -67,6 +69,10 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
 
   const lanes = new KeyedLanes<Task>({
     handle: async (task) => {
+      // Its partitions are another's now, who reads it again.
+      if (task.shares.length > 0 && task.shares.every(({ tracked }) => committer.isForgotten(tracked))) {
+        return settleShares(task.shares);
+      }
       const outcome = await settleTask(task);
       task.onOutcome?.(outcome);
     },
@@ -95,16 +101,20 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       outcome = 'dead-lettered';
     }
     const snapshot = change.kind === 'row-upserted' && change.snapshot;
-    for (const share of task.shares) {
-      committer.settle(share.tracked);
-      budget.give(share.bytes);
-    }
-    span.released();
+    settleShares(task.shares);
     observer.emit({ type: 'change-settled', source: source.name, outcome, snapshot });
     for (let n = 0; n < task.superseded; n += 1) {
       observer.emit({ type: 'change-settled', source: source.name, outcome: 'superseded', snapshot: false });
     }
     return outcome;
+  };
+
+  const settleShares = (shares: readonly Share[]): void => {
+    for (const { tracked, bytes } of shares) {
+      committer.settle(tracked);
+      budget.give(bytes);
+    }
+    span.released();
   };
 
   const toDeadLetters = async (record: FailedRecord, stage: Stage, error: unknown): Promise<void> => {
@@ -115,28 +125,26 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   };
 
   /** Events that are not about one row. They settle by themselves and block no lane. */
-  const settleWholeTable = async (delivery: Delivery, tracked: Tracked): Promise<void> => {
-    const { event } = delivery;
+  const settleOther = async (event: OtherEvent, { position, bytes }: Delivery, tracked: Tracked): Promise<void> => {
+    if (event.kind === 'snapshot-finished') {
+      // Rows of the snapshot that still wait in their lanes would be hidden with those it did not find.
+      if (await committer.turnOf(tracked)) await hideOlderEpochs(event);
+    } else await carryOut(event, position);
+    settleShares([{ tracked, bytes }]);
+  };
+
+  const carryOut = async (event: OtherEvent, position: Position): Promise<Outcome> => {
     if (event.kind === 'table-truncated') {
       const { table, epoch, sourcePosition } = event;
       await indexGate.run(() => index.truncate(table, { epoch, sourcePosition }, work.signal), work.signal);
-    } else if (event.kind === 'snapshot-finished') {
-      // Rows of the snapshot that still wait in their lanes would be hidden with those it did not find.
-      await committer.turnOf(tracked);
-      await hideOlderEpochs(event);
-    } else if (event.kind === 'undecodable') {
-      const { table, key, error, version, sourcePosition, committedAt } = event;
-      const document = table === undefined || key === undefined ? undefined : deps.documentId(table, key);
-      const rest = { version, sourcePosition, committedAt };
-      await toDeadLetters(
-        { source: source.name, position: delivery.position, table, key, document, ...rest },
-        'decode',
-        error,
-      );
+      return 'deleted';
     }
-    committer.settle(tracked);
-    budget.give(delivery.bytes);
-    span.released();
+    if (event.kind !== 'undecodable') return 'nothing-to-do';
+    const { table, key, error, version, sourcePosition, committedAt } = event;
+    const document = table === undefined || key === undefined ? undefined : deps.documentId(table, key);
+    const coordinates = { table, key, version, sourcePosition, committedAt };
+    await toDeadLetters({ source: source.name, position, document, ...coordinates }, 'decode', error);
+    return 'dead-lettered';
   };
 
   /**
@@ -156,7 +164,34 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       lanes.push(laneKey(event), { change: event, position, receivedAt, shares: [{ tracked, bytes }], superseded: 0 });
       return;
     }
-    void settleWholeTable(delivery, tracked).catch(stop);
+    void settleOther(event, delivery, tracked).catch(stop);
+  };
+
+  /** Puts a change that belongs to no delivery into its lane. */
+  const indexAgain = (change: RowChange, position: Position): Promise<Outcome> =>
+    new Promise((resolve, reject) => {
+      // A lane that failed tells nobody: only the signal does.
+      throwIfAborted(work.signal);
+      const onAbort = (): void => reject(asError(work.signal.reason));
+      work.signal.addEventListener('abort', onAbort, { once: true });
+      const onOutcome = (reached: Outcome): void => {
+        work.signal.removeEventListener('abort', onAbort);
+        resolve(reached);
+      };
+      const task = { change, position, receivedAt: clock.now(), shares: [], superseded: 0, onOutcome };
+      lanes.push(laneKey(change), task);
+    });
+
+  /**
+   * Hands partitions over: what was delivered of them is finished and committed while they are still ours, and then they are forgotten, with
+   * the heads their next owner may change. What goes on after that is as harmless as a zombie's work: its writes are guarded.
+   */
+  const handOver: RevokedListener = async (partitions, how, deadline) => {
+    await deliveredByNow();
+    if (how === 'revoking') await committer.drained(partitions, deadline);
+    committer.forget(partitions);
+    context.ledger.forgetAll();
+    span.released();
   };
 
   const readAll = async (reading: AbortSignal): Promise<void> => {
@@ -169,6 +204,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
 
   return {
     async run(signal) {
+      source.onRevoked(handOver);
       try {
         await readAll(AbortSignal.any([signal, work.signal]));
       } catch (error) {
@@ -178,47 +214,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       work.abort(failure);
       if (failure !== undefined && kindOf(failure) !== 'aborted') throw asError(failure);
     },
-    async retry(letter) {
-      const { rowLookup } = deps;
-      const { table, key, version } = letter;
-      if (rowLookup === undefined || table === undefined || key === undefined || version === undefined) {
-        throw new FreshetError(
-          'DEAD_LETTER_NOT_RETRYABLE',
-          'poison',
-          `Dead letter ${letter.id} has no row key to read its row again by. Replay its source instead: "freshet replay".`,
-          { details: { id: letter.id } },
-        );
-      }
-      // By version: a newer change may have failed meanwhile, and its letter has the same id.
-      const done = (): Promise<void> => deps.deadLetters.resolve(source.name, deps.documentId(table, key), version);
-      const row = await context.sourceGate.run(() => rowLookup.row(table, key, work.signal), work.signal);
-      if (row === undefined) {
-        await done();
-        return 'row-is-gone';
-      }
-      const committedAt = letter.committedAt ?? clock.now();
-      const at = letter.sourcePosition === undefined ? {} : { sourcePosition: letter.sourcePosition };
-      const change: RowChange = { kind: 'row-upserted', table, key, row, version, ...at, committedAt, snapshot: false };
-      const outcome = await new Promise<Outcome>((resolve, reject) => {
-        // A lane that failed tells nobody: only the signal does.
-        throwIfAborted(work.signal);
-        const onAbort = (): void => reject(asError(work.signal.reason));
-        work.signal.addEventListener('abort', onAbort, { once: true });
-        lanes.push(laneKey(change), {
-          change,
-          position: letter.position,
-          receivedAt: clock.now(),
-          shares: [],
-          superseded: 0,
-          onOutcome: (reached) => {
-            work.signal.removeEventListener('abort', onAbort);
-            resolve(reached);
-          },
-        });
-      });
-      if (outcome !== 'dead-lettered') await done();
-      return outcome;
-    },
+    retry: (letter) => retryLetter(letter, context, { index: indexAgain, settle: carryOut }, work.signal),
     committedVersions: () => committer.committedVersions(),
     forgetHeads: () => context.ledger.forgetAll(),
     get inFlight() {
@@ -229,6 +225,9 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
 
 /** Order is kept per row. The key's own partition is not part of it: a snapshot's row and a streamed change of it share a lane. */
 const laneKey = (change: RowChange): string => `${change.table}\u0000${change.key}`;
+
+/** What the source has yielded is dispatched within this turn of the event loop; of revoked partitions it yields nothing more. */
+const deliveredByNow = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function coordinatesOf(change: RowChange): Omit<FailedRecord, 'source' | 'position' | 'document'> {
   const { table, key, version, sourcePosition, committedAt } = change;

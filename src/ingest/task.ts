@@ -1,7 +1,10 @@
-import type { Position, RowChange } from '../domain/change.ts';
+import type { ChangeEvent, Position, RowChange } from '../domain/change.ts';
 import type { Instant } from '../domain/time.ts';
 import type { Tracked } from './commit.ts';
 import type { Rules } from './rules.ts';
+
+/** What is not about one row. */
+export type OtherEvent = Exclude<ChangeEvent, RowChange>;
 
 /** One delivery a task answers for: it settles with the task, never before. */
 export interface Share {

@@ -18,6 +18,7 @@ import { createPipeline } from '../../src/ingest/pipeline.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Embedder } from '../../src/ports/embedder.ts';
 import type { Index } from '../../src/ports/index-store.ts';
+import type { RecordFetch } from '../../src/ports/record-fetch.ts';
 import { applyColumnPolicy } from '../../src/redaction/column-policy.ts';
 import { createRedactor } from '../../src/redaction/redactor.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
@@ -52,6 +53,7 @@ export function createPipelineKit(
     readonly mapping?: TableMapping;
     readonly limits?: Partial<PipelineLimits>;
     readonly withLookup?: boolean;
+    readonly recordFetch?: RecordFetch;
   } = {},
 ) {
   const clock = options.clock ?? systemClock;
@@ -102,6 +104,7 @@ export function createPipelineKit(
     embedQueue,
     deadLetters,
     ...(options.withLookup === false ? {} : { rowLookup: source }),
+    ...(options.recordFetch === undefined ? {} : { recordFetch: options.recordFetch }),
     mappings,
     documentId,
     generation: 1,
