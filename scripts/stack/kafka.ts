@@ -66,6 +66,9 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
       // A group forms at once, and tests may choose short session timeouts.
       'group.initial.rebalance.delay.ms': 0,
       'group.min.session.timeout.ms': 1_000,
+      // After a kill the node is refused until its last session ran out.
+      'broker.session.timeout.ms': 2_000,
+      'broker.heartbeat.interval.ms': 500,
       ...properties,
     }),
   );

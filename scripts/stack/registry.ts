@@ -21,15 +21,18 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   const { report = toStderr } = options;
   const [java, archive] = await Promise.all([recentJava(report), apicurioRegistry(report)]);
   const folder = temporaryFolder('registry');
-  const [port] = (await freePorts(1)) as [number];
+  const [port, managementPort] = (await freePorts(2)) as [number, number];
   const url = `http://127.0.0.1:${port}`;
   const confluentUrl = `${url}/apis/ccompat/v7`;
   const settings = {
     'quarkus.http.host': '127.0.0.1',
     'quarkus.http.port': port,
+    'quarkus.management.host': '127.0.0.1',
+    'quarkus.management.port': managementPort,
     'apicurio.storage.kind': 'sql',
     'apicurio.storage.sql.kind': 'h2',
-    'apicurio.datasource.url': `jdbc:h2:file:${join(folder, 'registry')}`,
+    // Written at each commit: an id that was given must be known after kill -9.
+    'apicurio.datasource.url': `jdbc:h2:file:${join(folder, 'registry')};WRITE_DELAY=0`,
   };
   const component = await startComponent({
     name: 'registry',
