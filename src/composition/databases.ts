@@ -1,7 +1,12 @@
 import { join } from 'node:path';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../connectors/embedded-postgres/index.ts';
 import type { DemoPort } from '../api/demo-port.ts';
-import type { EmbeddedPostgresSourceConfig, FreshetConfig, PostgresSourceConfig } from '../config/index.ts';
+import type {
+  EmbeddedPostgresSourceConfig,
+  FreshetConfig,
+  PostgresSourceConfig,
+  SourceConfig,
+} from '../config/index.ts';
 import { kindOf } from '../domain/errors.ts';
 import { rowDocumentId, rowKey, tableId } from '../domain/ids.ts';
 import type { Observer } from '../observability/events.ts';
@@ -69,6 +74,8 @@ async function runSetups(config: FreshetConfig, { connectionString }: EmbeddedPo
 
 const ASK_AGAIN_MS = 5_000;
 
+type TableSource = Exclude<SourceConfig, { readonly type: 'files' }>;
+
 /**
  * Says loudly which mapped columns no table has. The start goes on: a column may have been renamed while we were down, and then the rows
  * wait in the dead letters. Resolves after the first look; a server that is away is asked again in the background.
@@ -80,8 +87,8 @@ async function warnOfUnknownColumns(
   signal: AbortSignal,
 ): Promise<{ readonly over: Promise<void>; readonly messages: readonly string[] }> {
   const messages: string[] = [];
-  const look = async (name: string, source: PostgresSourceConfig | EmbeddedPostgresSourceConfig): Promise<boolean> => {
-    const found = await checkMappingsAt(name, source, connectionOf(source));
+  const look = async (name: string, source: TableSource, connection: string): Promise<boolean> => {
+    const found = await checkMappingsAt(name, source, connection);
     for (const unknown of signal.aborted ? [] : (found ?? [])) {
       const message = `Source "${name}": ${describeUnknown(unknown)}`;
       messages.push(message);
@@ -89,18 +96,20 @@ async function warnOfUnknownColumns(
     }
     return found !== undefined;
   };
-  const untilSeen = async (...[name, source]: Parameters<typeof look>): Promise<void> => {
+  const untilSeen = async (...at: Parameters<typeof look>): Promise<void> => {
     try {
       do await systemClock.sleep(ASK_AGAIN_MS, signal);
-      while (!(await look(name, source)));
+      while (!(await look(...at)));
     } catch (error) {
       if (kindOf(error) !== 'aborted') throw error;
     }
   };
   const waiting = await Promise.all(
     Object.entries(config.sources).map(async ([name, source]) => {
-      if (source.type === 'files' || (await look(name, source))) return undefined;
-      return { again: untilSeen(name, source) };
+      if (source.type === 'files') return undefined;
+      const connection = source.type === 'kafka' ? source.lookup?.connection : connectionOf(source);
+      if (connection === undefined || (await look(name, source, connection))) return undefined;
+      return { again: untilSeen(name, source, connection) };
     }),
   );
   return { over: Promise.all(waiting.map((each) => each?.again)).then(() => undefined), messages };

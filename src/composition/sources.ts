@@ -18,6 +18,7 @@ import type { Checkpoints } from '../ports/checkpoints.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { PushedLog } from '../ports/pushed-log.ts';
 import { fingerprintedCheckpoints } from './fingerprinted-checkpoints.ts';
+import { openKafka } from './kafka-source.ts';
 import type { OpenSource } from './pipelines.ts';
 import type { Retired } from './retire.ts';
 import { tableFingerprint, type SettingsParts } from './settings.ts';
@@ -42,7 +43,11 @@ export function openConfigured(
   parts: SourceParts,
 ): readonly OpenSource[] {
   return Object.entries(config.sources).map(([name, source]) =>
-    source.type === 'files' ? openFiles(name, source, parts) : openPostgres(name, source, connectionOf(source), parts),
+    source.type === 'files'
+      ? openFiles(name, source, parts)
+      : source.type === 'kafka'
+        ? openKafka(name, source)
+        : openPostgres(name, source, connectionOf(source), parts),
   );
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Environment } from './interpolate.ts';
+import { withValue } from './layers.ts';
 import type { ConfigProblem } from './problems.ts';
 import { configSchema } from './schema.ts';
 import { branches, knownKeys, membersAt, type Path, schemasAt, valueAt } from './schema-walk.ts';
@@ -38,6 +39,15 @@ export function environmentOverrides(
   env: Environment,
   file: unknown,
 ): { readonly overrides: readonly Override[]; readonly problems: readonly ConfigProblem[] } {
+  // What a section may hold can hang on another override (`FRESHET_INDEX__ENGINE=qdrant`), so names are looked up in what the file becomes.
+  const { overrides: first } = overridesOf(env, file);
+  return overridesOf(
+    env,
+    first.reduce((tree, { path, value }) => withValue(tree, path, value), file),
+  );
+}
+
+function overridesOf(env: Environment, tree: unknown): ReturnType<typeof environmentOverrides> {
   const short: Override[] = [];
   const long: Override[] = [];
   const problems: ConfigProblem[] = [];
@@ -48,8 +58,8 @@ export function environmentOverrides(
     if (handle !== undefined) {
       short.push({ variable, path: handle, value });
     } else if (variable.includes('__')) {
-      const found = resolve(variable.slice('FRESHET_'.length).split('__'), file);
-      if ('path' in found) long.push({ variable, path: found.path, value: listFrom(found.path, file, value) });
+      const found = resolve(variable.slice('FRESHET_'.length).split('__'), tree);
+      if ('path' in found) long.push({ variable, path: found.path, value: listFrom(found.path, tree, value) });
       else problems.push({ path: variable, message: found.problem, where: 'environment' });
     }
   }

@@ -36,6 +36,14 @@ export const flag = (description: string) =>
 
 export const text = (description: string) => z.string().min(1).meta({ description });
 
+/** A file or folder: relative to the configuration file when it stands there (load.ts makes it absolute). */
+export const path = (description: string) => z.string().min(1).meta({ description, isPath: true });
+
+/** A PEM text, or the path of a file that holds one. */
+export const pem = (description: string) => path(`${description} A path, or the PEM text itself.`);
+
+export const isPemText = (value: string): boolean => value.trimStart().startsWith('-----BEGIN ');
+
 /** Never printed: `writeOnly` is JSON Schema's word for it, and what {@link import('./secrets.ts').maskSecrets} looks for. */
 export const secret = (description: string) => z.string().min(1).meta({ description, writeOnly: true });
 
@@ -68,3 +76,24 @@ export const section = <Shape extends z.ZodRawShape>(description: string, shape:
   z.strictObject(shape).meta({ description });
 
 export const listOf = (description: string) => z.array(z.string().min(1)).meta({ description });
+
+/** A list, or one text with commas between: what a `${ENV}` reference can hold. */
+export const commaListOf = <Item extends z.ZodType<string>>(description: string, item: Item) =>
+  z.preprocess(
+    (value) => (typeof value === 'string' ? value.split(',').map((each) => each.trim()) : value),
+    z
+      .array(item)
+      .min(1)
+      .meta({ description, type: ['array', 'string'] }),
+  );
+
+export const postgresUrl = (description: string) =>
+  z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must be a URL such as postgres://user:password@host:5432/database.')
+    .meta({ description, writeOnly: true });
+
+const URL_PATTERN = /^https?:\/\/\S+$/;
+
+export const httpUrl = (description: string) =>
+  z.string().regex(URL_PATTERN, 'must be a URL such as https://host:port.').meta({ description });

@@ -21,8 +21,9 @@ export interface JsonSchema {
   readonly oneOf?: readonly JsonSchema[];
   readonly writeOnly?: boolean;
   readonly pattern?: string;
-  /** Ours, for the reference; taken out of what editors get. */
+  /** Ours, for the reference and for paths; taken out of what editors get. */
   readonly unit?: 'duration' | 'bytes';
+  readonly isPath?: boolean;
 }
 
 const isEmptyObject = (value: unknown): boolean =>
@@ -48,6 +49,10 @@ export function configJsonSchema(): JsonSchema {
 
 /** What schemas/freshet.schema.json holds. */
 export function editorSchemaText(): string {
-  const text = JSON.stringify(configJsonSchema(), (key, value: unknown) => (key === 'unit' ? undefined : value), 2);
+  const text = JSON.stringify(
+    configJsonSchema(),
+    (key, value: unknown) => (key === 'unit' || key === 'isPath' ? undefined : value),
+    2,
+  );
   return `${text}\n`;
 }

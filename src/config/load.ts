@@ -3,11 +3,12 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { FreshetError } from '../domain/errors.ts';
 import { environmentOverrides, type Override } from './environment.ts';
 import { explain } from './explain.ts';
+import { isPemText } from './fields.ts';
 import { type Environment, interpolate } from './interpolate.ts';
 import { layer, withValue } from './layers.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
 import { configSchema, type FreshetConfig } from './schema.ts';
-import type { SourceConfig } from './schema-sources.ts';
+import { mapPaths } from './paths.ts';
 import { formatPath, type Path, valueAt } from './schema-walk.ts';
 import { readYaml, type YamlFile } from './yaml-file.ts';
 
@@ -141,31 +142,10 @@ function withAbsolutePaths(
   originOf: (path: Path) => Origin,
 ): FreshetConfig {
   const absolute = (value: string, path: Path): string => {
-    if (isAbsolute(value)) return value;
+    if (isAbsolute(value) || isPemText(value)) return value;
     const from = originOf(path);
     return resolve(file !== undefined && (from === 'file' || from === 'default') ? dirname(file) : cwd, value);
   };
-  const { modelPath, cacheDir } = config.embedder;
-  return {
-    ...config,
-    dataDir: absolute(config.dataDir, ['dataDir']),
-    embedder: {
-      ...config.embedder,
-      ...(modelPath === undefined ? {} : { modelPath: absolute(modelPath, ['embedder', 'modelPath']) }),
-      ...(cacheDir === undefined ? {} : { cacheDir: absolute(cacheDir, ['embedder', 'cacheDir']) }),
-    },
-    sources: Object.fromEntries(
-      Object.entries(config.sources).map(([name, source]) => [
-        name,
-        withAbsolutePathsOf(source, (key, value) => absolute(value, ['sources', name, key])),
-      ]),
-    ),
-  };
-}
-
-function withAbsolutePathsOf(source: SourceConfig, absolute: (key: string, value: string) => string): SourceConfig {
-  if (source.type === 'files') return { ...source, path: absolute('path', source.path) };
-  if (source.type === 'embedded-postgres' && source.setup !== undefined)
-    return { ...source, setup: absolute('setup', source.setup) };
-  return source;
+  // Only texts are replaced, by texts.
+  return mapPaths(config, absolute) as FreshetConfig;
 }

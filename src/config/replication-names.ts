@@ -28,7 +28,9 @@ interface Claim {
 /** Slots are one list per server, publications one per database. Derived names must differ everywhere: one address has many spellings. */
 export function replicationConflicts(sources: Readonly<Record<string, SourceConfig>>): readonly ReplicationConflict[] {
   const replicated = Object.entries(sources).flatMap(([source, config]) =>
-    config.type === 'files' ? [] : [{ source, config, names: replicationNames(source, config), at: addressOf(config) }],
+    config.type === 'files' || config.type === 'kafka'
+      ? []
+      : [{ source, config, names: replicationNames(source, config), at: addressOf(config) }],
   );
   const claims = (setting: 'slot' | 'publication'): readonly Claim[] =>
     replicated.map(({ source, config, names, at }) => ({
@@ -67,7 +69,7 @@ function conflictsAmong(setting: 'slot' | 'publication', claims: readonly Claim[
 }
 
 function addressOf(
-  config: Exclude<SourceConfig, { readonly type: 'files' }>,
+  config: Extract<SourceConfig, { readonly type: 'postgres' | 'embedded-postgres' }>,
 ): { readonly server: string; readonly database: string } | undefined {
   if (config.type === 'embedded-postgres') return { server: 'embedded', database: 'embedded' };
   try {

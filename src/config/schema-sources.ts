@@ -1,37 +1,8 @@
 import { z } from 'zod';
-import { bytes, duration, integer, listOf, section, text } from './fields.ts';
-import { tableSchema, textFormat } from './schema-tables.ts';
-
-/** `public` is PostgreSQL's default schema: `articles` is `public.articles`. */
-export const qualifiedTable = (name: string): string => (name.includes('.') ? name : `public.${name}`);
-
-const tables = z
-  .record(
-    z.string().regex(/^[^.\s]+(\.[^.\s]+)?$/, 'is a table name: `schema.table`, or `table` for the schema public.'),
-    tableSchema,
-  )
-  .refine(
-    (value) => Object.keys(value).length > 0,
-    'names no table. Add one, e.g. `public.articles: { text: "{body}" }`.',
-  )
-  .superRefine((value, context) => {
-    const names = new Set<string>();
-    for (const name of Object.keys(value)) {
-      const qualified = qualifiedTable(name);
-      if (names.has(qualified)) {
-        context.addIssue({
-          code: 'custom',
-          path: [name],
-          message: `is the table ${qualified}, which stands here already. Keep one.`,
-        });
-      }
-      names.add(qualified);
-    }
-  })
-  .meta({
-    description:
-      'The tables to index, by `schema.table` (`public` when the schema is left out). A partitioned table is named once.',
-  });
+import { bytes, duration, integer, listOf, path, postgresUrl, section, text } from './fields.ts';
+import { kafkaSource } from './schema-kafka.ts';
+import { postgresTables } from './schema-table-list.ts';
+import { textFormat } from './schema-tables.ts';
 
 const identifier = (description: string) =>
   z
@@ -48,18 +19,14 @@ const replication = {
     max: 1e9,
   }).default(8e6),
   retainedWalWarning: bytes('Warn when the slot holds back more WAL than this on the server.', { min: 1 }).default(1e9),
-  tables,
+  tables: postgresTables,
 } as const;
 
 export const postgresSource = section('A PostgreSQL database, read by logical replication.', {
   type: z.literal('postgres'),
-  connection: z
-    .string()
-    .regex(/^postgres(ql)?:\/\//, 'must be a URL such as postgres://user:password@host:5432/database.')
-    .meta({
-      description: 'Connection URL, best as `${DATABASE_URL}`. The user needs REPLICATION and SELECT on the tables.',
-      writeOnly: true,
-    }),
+  connection: postgresUrl(
+    'Connection URL, best as `${DATABASE_URL}`. The user needs REPLICATION and SELECT on the tables.',
+  ),
   ...replication,
 });
 
@@ -71,7 +38,7 @@ export const embeddedPostgresSource = section(
       min: 1,
       max: 65_535,
     }).default(54_329),
-    setup: text(
+    setup: path(
       'File of SQL that makes the tables, relative to this file. It is run at every start, so it must be idempotent (`CREATE TABLE IF NOT EXISTS …`).',
     ).exactOptional(),
     ...replication,
@@ -82,7 +49,7 @@ export const filesSource = section(
   'A folder of Markdown, HTML and text files, watched for edits, renames and deletes.',
   {
     type: z.literal('files'),
-    path: text('The folder, relative to this file.'),
+    path: path('The folder, relative to this file.'),
     include: listOf('Globs of the files to index.').default([
       '**/*.md',
       '**/*.markdown',
@@ -105,7 +72,12 @@ export const filesSource = section(
   },
 );
 
-export const sourceSchema = z.discriminatedUnion('type', [postgresSource, embeddedPostgresSource, filesSource]);
+export const sourceSchema = z.discriminatedUnion('type', [
+  postgresSource,
+  embeddedPostgresSource,
+  kafkaSource,
+  filesSource,
+]);
 
 export type PostgresSourceConfig = z.output<typeof postgresSource>;
 export type EmbeddedPostgresSourceConfig = z.output<typeof embeddedPostgresSource>;

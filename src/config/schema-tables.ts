@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { listOf, section, text } from './fields.ts';
+import { contract } from './schema-contract.ts';
 import { parseTemplate } from './template.ts';
 
 /** The rules of a template that can be checked without the database: balanced braces, and at least one column in it. */
@@ -83,7 +84,7 @@ export const columnPolicy = z.enum(['scan', 'drop', 'hash', 'mask']).meta({
 });
 
 /** One table: how a row becomes a document. */
-export const tableSchema = section('How rows of one table become documents.', {
+const shape = {
   key: listOf('Key columns, in order. Default: the primary key (replica identity).').min(1).exactOptional(),
   text: z
     .union([template('Template'), z.array(z.string().regex(/^[^{}]+$/, 'is a column name, without braces.')).min(1)])
@@ -112,7 +113,19 @@ export const tableSchema = section('How rows of one table become documents.', {
       'What to do with a column’s value before anything is made of it: `email: drop`, `author: hash`, `notes: mask`.',
   }),
   filter: rowFilter.exactOptional(),
-}).superRefine((table, context) => {
+  contract: contract.exactOptional(),
+} as const;
+
+interface Mapped {
+  readonly text: string | readonly string[];
+  readonly title?: string;
+  readonly uri?: string;
+  readonly metadata: Readonly<Record<string, string>> | readonly string[];
+  readonly columns: Readonly<Record<string, z.output<typeof columnPolicy>>>;
+}
+
+/** A column that is dropped cannot be part of the document. */
+function checkDropped(table: Mapped, context: z.RefinementCtx): void {
   const used = new Map<string, string>();
   const use = (value: string | readonly string[] | undefined, where: string): void => {
     if (value === undefined) return;
@@ -132,6 +145,19 @@ export const tableSchema = section('How rows of one table become documents.', {
       context.addIssue({ code: 'custom', path: ['columns', column], message });
     }
   }
-});
+}
 
+export const tableSchema = section('How rows of one table become documents.', shape).superRefine(checkDropped);
+
+/** A table whose rows come as Debezium's records. */
+export const kafkaTableSchema = section('How rows of one table become documents.', {
+  ...shape,
+  topic: text('The table’s topic, where it is not `<topicPrefix>.<schema.table>`.').exactOptional(),
+  types: z.record(z.string().min(1), z.string().min(1)).default({}).meta({
+    description:
+      'Types of columns that plain JSON (without schema) does not tell: `price: decimal(10,2)`, `edited_at: timestamp`.',
+  }),
+}).superRefine(checkDropped);
+
+export type KafkaTableConfig = z.output<typeof kafkaTableSchema>;
 export type TableConfig = z.output<typeof tableSchema>;

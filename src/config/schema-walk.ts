@@ -42,6 +42,8 @@ export interface FieldMeta {
   readonly description?: string;
   readonly writeOnly?: boolean;
   readonly unit?: 'duration' | 'bytes';
+  /** A file or folder, or a PEM text in its place. */
+  readonly isPath?: boolean;
 }
 
 /** What the schema says about itself: the outermost description on the way in. */

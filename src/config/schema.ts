@@ -1,7 +1,9 @@
 import { z } from 'zod';
-import { bytes, duration, flag, integer, listOf, secret, section, text } from './fields.ts';
+import { bytes, duration, flag, integer, listOf, path, secret, section, text } from './fields.ts';
+import { conflicts } from './conflicts.ts';
+import { deadLetters } from './schema-dead-letters.ts';
+import { indexStore } from './schema-index.ts';
 import { sourceSchema } from './schema-sources.ts';
-import { replicationConflicts } from './replication-names.ts';
 
 // One schema is the configuration: its types, its checks, its documentation and the JSON schema for editors all come from here.
 
@@ -38,8 +40,8 @@ const embedder = section('What turns text into vectors.', {
     description: '`transformers` runs the model in this process; `hashing` is lexical only and needs no model.',
   }),
   model: text('Name of the model.').default('all-MiniLM-L6-v2'),
-  modelPath: text('Folder that holds the model. Default: found in `cacheDir`, else fetched.').exactOptional(),
-  cacheDir: text('Where fetched models are kept. Default: the user’s cache folder.').exactOptional(),
+  modelPath: path('Folder that holds the model. Default: found in `cacheDir`, else fetched.').exactOptional(),
+  cacheDir: path('Where fetched models are kept. Default: the user’s cache folder.').exactOptional(),
   workers: integer('Worker threads that embed; 0 means one per core of the machine, at most 4.', {
     max: 64,
   }).default(0),
@@ -67,10 +69,6 @@ const redaction = section('Personal data and secrets are replaced before a text 
     privateKey: flag('Private keys in PEM form.').default(true),
   }).prefault({}),
   key: secret('Key of the hashes. Default: made on the first start and kept in `dataDir`.').min(16).exactOptional(),
-});
-
-const index = section('Where chunks and vectors are kept.', {
-  engine: z.literal('sqlite').default('sqlite').meta({ description: '`sqlite`: one file below `dataDir`.' }),
 });
 
 const limits = section('Bounds on what is in memory at a time.', {
@@ -118,16 +116,13 @@ const log = section('Log lines on standard error.', {
     .meta({ description: '`auto` is `pretty` on a terminal and `json` elsewhere.' }),
 });
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/;
-export const isLoopback = (host: string): boolean => LOOPBACK.test(host);
-
 export const configSchema = section('Configuration of Freshet.', {
-  dataDir: text('Folder for the index, positions and keys, relative to this file.').default('.freshet'),
+  dataDir: path('Folder for the index, positions and keys, relative to this file.').default('.freshet'),
   server: server.prefault({}),
   embedder: embedder.prefault({}),
   chunker: chunker.prefault({}),
   redaction: redaction.prefault({}),
-  index: index.prefault({}),
+  index: indexStore,
   sources: z
     .record(
       z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'must be a lower-case letter, then letters, digits, "-" and "_".'),
@@ -137,37 +132,13 @@ export const configSchema = section('Configuration of Freshet.', {
     .meta({
       description: 'Where documents come from, by a name of your choice. The name is part of every document id.',
     }),
+  deadLetters,
   limits: limits.prefault({}),
   sweep: sweep.prefault({}),
   shutdown: shutdown.prefault({}),
   log: log.prefault({}),
 }).superRefine((config, context) => {
-  if (!isLoopback(config.server.host) && config.server.apiKeys.length === 0) {
-    context.addIssue({
-      code: 'custom',
-      path: ['server', 'apiKeys'],
-      message:
-        'must hold a key, because "server.host" is not loopback. Add `- key: ${FRESHET_API_KEY}`, or listen on 127.0.0.1.',
-    });
-  }
-  if (config.sweep.horizon < 2 * (config.limits.headCacheAge + config.limits.writeDeadline)) {
-    context.addIssue({
-      code: 'custom',
-      path: ['sweep', 'horizon'],
-      message:
-        'must be at least twice "limits.headCacheAge" + "limits.writeDeadline", or a late write could return to life.',
-    });
-  }
-  for (const { source, setting, message } of replicationConflicts(config.sources)) {
-    context.addIssue({ code: 'custom', path: ['sources', source, setting], message });
-  }
-  if (config.shutdown.deadline < config.shutdown.drain) {
-    context.addIssue({
-      code: 'custom',
-      path: ['shutdown', 'deadline'],
-      message: 'must not be below "shutdown.drain".',
-    });
-  }
+  for (const { path: at, message } of conflicts(config)) context.addIssue({ code: 'custom', path: [...at], message });
 });
 
 /** The whole configuration, checked: durations in milliseconds, sizes in bytes, every default filled in. */

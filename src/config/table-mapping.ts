@@ -1,7 +1,8 @@
 import { tableId, tenantId } from '../domain/ids.ts';
 import type { TableMapping } from '../domain/mapping.ts';
 import type { MetadataCondition, MetadataFilter } from '../domain/search.ts';
-import { type FilesSourceConfig, qualifiedTable } from './schema-sources.ts';
+import type { FilesSourceConfig } from './schema-sources.ts';
+import { qualifiedTable } from './schema-table-list.ts';
 import type { RowFilter, TableConfig } from './schema-tables.ts';
 import { templateOfColumns } from './template.ts';
 

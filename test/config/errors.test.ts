@@ -81,7 +81,7 @@ const cases: readonly Case[] = [
     name: 'an unknown type of source',
     yaml: 'sources: { app: { type: postgress } }',
     path: 'sources.app.type',
-    says: /must be "postgres", "embedded-postgres" or "files"\. Did you mean "postgres"\?/,
+    says: /must be "postgres", "embedded-postgres", "kafka" or "files"\. Did you mean "postgres"\?/,
   },
   {
     name: 'a source without a type',

@@ -28,11 +28,13 @@ describe('freshet.example.yaml', () => {
     FRESHET_API_KEY: 'a-key-for-tests-only',
     FRESHET_REDACTION_KEY: 'sixteen letters!',
     DATABASE_URL: 'postgres://u:p@localhost/db',
+    KAFKA_BROKERS: 'kafka-1:9092, kafka-2:9092',
+    KAFKA_PASSWORD: 'p',
   };
 
   it('is valid', () => {
     const { config } = loadConfig({ cwd: '/x', env, readFile: () => text });
-    expect(Object.keys(config.sources)).toEqual(['app', 'handbook', 'scratch']);
+    expect(Object.keys(config.sources)).toEqual(['app', 'shop', 'handbook', 'scratch']);
   });
 
   it('is valid to an editor, with its references', () => {
@@ -49,6 +51,9 @@ describe('freshet.example.yaml', () => {
       ['shutdown'],
       ['log'],
       ['sources', 'app'],
+      ['sources', 'shop'],
+      ['sources', 'shop', 'registry'],
+      ['sources', 'shop', 'tables', 'public.products'],
       ['sources', 'handbook'],
       ['sources', 'app', 'tables', 'public.articles'],
     ];
@@ -59,10 +64,25 @@ describe('freshet.example.yaml', () => {
     }
   });
 
+  it('shows every key of the Qdrant index', () => {
+    const commented = text.slice(text.indexOf('# index:'), text.indexOf('sources:')).replace(/^# ?/gm, '');
+    const { index } = parse(commented) as { readonly index: object };
+    expect(Object.keys(index)).toEqual(knownKeys(configSchema, { index }, ['index']));
+  });
+
   it('shows the defaults it claims to show', () => {
     const defaults = loadConfig({ cwd: '/x', env: {}, readFile: () => undefined }).config;
     const { config } = loadConfig({ cwd: '/x', env, readFile: () => text });
-    for (const section of ['embedder', 'chunker', 'index', 'limits', 'sweep', 'shutdown', 'log'] as const) {
+    for (const section of [
+      'embedder',
+      'chunker',
+      'index',
+      'deadLetters',
+      'limits',
+      'sweep',
+      'shutdown',
+      'log',
+    ] as const) {
       expect(config[section], section).toEqual(defaults[section]);
     }
   });
