@@ -1,7 +1,8 @@
+import { queryWords } from '../../src/domain/words.ts';
 import type { Catalogue, CatalogueEntry } from './catalogue.ts';
 import type { Database, Statement } from './database.ts';
 import type { Ranked } from './fuse.ts';
-import { matchExpression, queryWords } from './words.ts';
+import { matchExpression } from './words.ts';
 
 /** FTS5's `bm25` is lower for better matches; ours is higher. The scope column only filters: its weight is 0. A word in a title says more. */
 const MATCH = `SELECT rowid, -bm25(words, 0.0, 2.0, 1.0) AS score FROM words WHERE words MATCH ? ORDER BY score DESC, rowid LIMIT ?`;

@@ -1,6 +1,6 @@
+import { segmented } from '../../src/domain/words.ts';
 import type { Database, Statement } from './database.ts';
 import { scopeOf } from './lexical.ts';
-import { segmented } from './words.ts';
 
 /**
  * `scope` is `t<tenant number>`: the tenant is part of the MATCH itself, not a filter behind it. Every chunk carries its document's title,

@@ -5,7 +5,8 @@ import type { MetadataCondition, MetadataFilter } from './search.ts';
 export function matchesFilter(metadata: Metadata, filter: MetadataFilter): boolean {
   if ('and' in filter) return filter.and.every((part) => matchesFilter(metadata, part));
   if ('or' in filter) return filter.or.some((part) => matchesFilter(metadata, part));
-  return matchesCondition(metadata[filter.key], filter);
+  // Own fields only: `constructor` is nobody's metadata.
+  return matchesCondition(Object.hasOwn(metadata, filter.key) ? metadata[filter.key] : undefined, filter);
 }
 
 function matchesCondition(value: MetadataValue | undefined, condition: MetadataCondition): boolean {
