@@ -1,6 +1,7 @@
 import type { ColumnValue, Row } from '../../src/domain/change.ts';
 import { keyValues, rowKey, type KeyValue, type RowKey, type TableId } from '../../src/domain/ids.ts';
 import { FreshetError } from '../../src/domain/errors.ts';
+import { keyValueOf } from '../../src/domain/row-key.ts';
 import { quoteIdentifier } from './connection.ts';
 
 /** A configured table as the catalog has it. */
@@ -23,24 +24,15 @@ export const fromClause = ({ schema, name, partitioned }: TablePlan): string =>
   `${partitioned ? '' : 'ONLY '}${quoteIdentifier(schema)}.${quoteIdentifier(name)}`;
 
 function keyValue(value: ColumnValue | undefined, plan: TablePlan, column: string): KeyValue {
-  switch (typeof value) {
-    case 'string':
-    case 'boolean':
-      return value;
-    case 'bigint':
-      return value.toString();
-    case 'number':
-      return Number.isFinite(value) ? value : String(value);
-    default:
-      if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`;
-      throw new FreshetError(
-        'KEY_NOT_USABLE',
-        'fatal',
-        `Key column "${column}" of table ${plan.id} has no value, or one of a type that cannot be a key (array, json). ` +
-          'Choose a replica identity of plain, NOT NULL columns.',
-        { details: { table: plan.id, column } },
-      );
-  }
+  const known = keyValueOf(value);
+  if (known !== undefined) return known;
+  throw new FreshetError(
+    'KEY_NOT_USABLE',
+    'fatal',
+    `Key column "${column}" of table ${plan.id} has no value, or one of a type that cannot be a key (array, json). ` +
+      'Choose a replica identity of plain, NOT NULL columns.',
+    { details: { table: plan.id, column } },
+  );
 }
 
 export function keyOf(plan: TablePlan, row: Row): RowKey {
