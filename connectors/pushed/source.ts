@@ -46,6 +46,8 @@ export interface PushedSourceOptions {
   readonly clock: Clock;
   /** Also the prefix of its tokens. Default `push`. */
   readonly name?: string;
+  /** Woken by every append; shared by all sources that read this log, each for its own index. */
+  readonly written?: Wakeup;
 }
 
 const PAGE_ENTRIES = 100;
@@ -58,10 +60,11 @@ export function createPushedSource(options: PushedSourceOptions): PushedSource {
 
 class Pushed implements PushedSource {
   readonly name: string;
+  readonly origin = 'the log of pushed documents';
   readonly table: TableId;
   readonly #partition: PartitionId;
   readonly #options: PushedSourceOptions;
-  readonly #written = new Wakeup();
+  readonly #written: Wakeup;
   readonly #settled = new Wakeup();
   /** Everything at or below it is settled. Undefined until the checkpoint was read. */
   #mark: number | undefined;
@@ -73,6 +76,7 @@ class Pushed implements PushedSource {
     this.table = tableId(`${this.name}.documents`);
     this.#partition = partitionId(this.name);
     this.#options = options;
+    this.#written = options.written ?? new Wakeup();
   }
 
   async put(documents: readonly Redacted<PushedInput>[]): Promise<readonly PushedReceipt[]> {

@@ -1,11 +1,8 @@
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { openSqliteIndex, type SqliteIndex, type SqliteIndexOptions } from '../../connectors/sqlite/index.ts';
 import { codeOf, FreshetError } from '../domain/errors.ts';
 import { createSwappableIndex, type FullIndex, type SwappableIndex } from './swappable-index.ts';
 
-const LIVE = 'index.sqlite';
-const ASIDE = 'index.rebuild.sqlite';
 /** SQLite's write-ahead log and its index belong to the file beside them. */
 const COMPANIONS = ['', '-wal', '-shm'];
 
@@ -24,14 +21,16 @@ export interface IndexFiles {
 
 export type IndexOptions = Omit<SqliteIndexOptions, 'path'>;
 
-/** @param settings with `replaceDamagedAt`, the time of now, a damaged index is put aside and an empty one takes its place */
+/**
+ * @param live path of the index, `….sqlite`
+ * @param settings with `replaceDamagedAt`, the time of now, a damaged index is put aside and an empty one takes its place
+ */
 export async function openIndexFiles(
-  dataDir: string,
+  live: string,
   settings: IndexOptions & { readonly replaceDamagedAt?: number },
 ): Promise<IndexFiles> {
   const { replaceDamagedAt, ...options } = settings;
-  const live = join(dataDir, LIVE);
-  const aside = join(dataDir, ASIDE);
+  const aside = besides(live, 'rebuild');
   // A rebuild that did not finish left nothing worth keeping.
   removeStore(aside);
   let damagedIndex: string | undefined;
@@ -40,7 +39,7 @@ export async function openIndexFiles(
       return await openSqliteIndex({ ...options, path: live });
     } catch (error) {
       if (replaceDamagedAt === undefined || codeOf(error) !== 'INDEX_CORRUPT') throw error;
-      damagedIndex = setIndexAside(dataDir, replaceDamagedAt);
+      damagedIndex = setIndexAside(live, replaceDamagedAt);
       return openSqliteIndex({ ...options, path: live });
     }
   };
@@ -116,12 +115,14 @@ function reasonOf(error: unknown): string {
 }
 
 /** Puts a damaged index out of the way. Returns its new name. */
-function setIndexAside(dataDir: string, now: number): string {
-  const live = join(dataDir, LIVE);
-  const kept = join(dataDir, `index.damaged-${new Date(now).toISOString().replace(/[:.]/g, '-')}.sqlite`);
+function setIndexAside(live: string, now: number): string {
+  const kept = besides(live, `damaged-${new Date(now).toISOString().replace(/[:.]/g, '-')}`);
   for (const companion of COMPANIONS) if (existsSync(live + companion)) renameSync(live + companion, kept + companion);
   return kept;
 }
+
+/** `index.sqlite` → `index.<what>.sqlite` */
+const besides = (path: string, what: string): string => path.replace(/\.sqlite$/, `.${what}.sqlite`);
 
 function removeStore(path: string): void {
   for (const companion of COMPANIONS) rmSync(path + companion, { force: true });

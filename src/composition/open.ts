@@ -1,50 +1,28 @@
-import { setMaxListeners } from 'node:events';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { acquireDataLock } from '../../connectors/sqlite/lock.ts';
-import { openSqliteState } from '../../connectors/sqlite/state.ts';
+import { openSqliteState, type SqliteState } from '../../connectors/sqlite/state.ts';
+import { Wakeup } from '../../connectors/pushed/wakeup.ts';
 import type { FreshetConfig } from '../config/index.ts';
-import { createChunker } from '../ingest/chunk/chunker.ts';
-import { htmlToText } from '../ingest/chunk/html-to-text.ts';
-import { createEmbedQueue } from '../ingest/embed-queue.ts';
-import { createMapper } from '../ingest/map.ts';
-import { createChangeFeed } from '../observability/change-feed.ts';
-import type { Observer } from '../observability/events.ts';
 import { registerProcessMetrics, registerStateGauges } from '../observability/gauges.ts';
 import { createObserver } from '../observability/observer.ts';
-import { applyColumnPolicy } from '../redaction/column-policy.ts';
-import { createRedactor } from '../redaction/redactor.ts';
 import { Cleanup } from '../runtime/cleanup.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { createAdminService } from '../services/admin.ts';
-import { createDocumentService } from '../services/documents.ts';
-import { createFreshnessService } from '../services/freshness.ts';
-import type { LiveSource } from '../services/live-source.ts';
-import { createPushedDocuments } from '../services/pushed-documents.ts';
-import { rebuild } from '../services/rebuild.ts';
-import { createSearchService } from '../services/search.ts';
+import { lineName } from '../services/blue-green/line-name.ts';
 import type { Services } from '../services/services.ts';
-import { sweepRegularly } from '../services/sweep.ts';
 import { currentToken } from '../services/tokens.ts';
-import { createExpectations } from '../services/verify/expected.ts';
-import { createRepair } from '../services/verify/repair.ts';
-import { verify } from '../services/verify/verify.ts';
 import { startDatabases, type Databases } from './databases.ts';
 import { openEmbedding, type Embedding } from './embedding.ts';
-import { openIndexFiles } from './index-files.ts';
+import { createEmbeddings } from './embeddings.ts';
+import { openIndexHome } from './index-home.ts';
 import { loadKeys, type DataKeys } from './keys.ts';
-import { connect, pipelineLimits } from './pipelines.ts';
-import { recogniserSelection } from './recognisers.ts';
-import { loadRetired, RETIRED, retireTables } from './retire.ts';
-import { settingsFingerprint, type SettingsParts } from './settings.ts';
-import { openConfigured, openPushed, PUSH_SOURCE } from './sources.ts';
+import { openLine, type LineParts, type OpenLine } from './line.ts';
+import { openRules } from './line-rules.ts';
 import type { Ui } from './ui.ts';
 
 /** Everything of one instance but its HTTP server: opened, fed and answering. */
 export interface Freshet {
   readonly services: Services;
-  readonly sources: readonly LiveSource[];
   readonly embedding: Embedding;
   readonly databases: Databases;
   readonly keys: DataKeys;
@@ -93,190 +71,71 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
   const lock = acquireDataLock(dataDir);
   cleanup.add('lock', () => lock.release());
   const keys = loadKeys(dataDir);
-  const hashKey = config.redaction.key === undefined ? keys.hash : Buffer.from(config.redaction.key);
-
-  const embedding = await (options.openEmbedding ?? openEmbedding)(config.embedder, env, ui.modelProgress, signal);
-  const { embedder, tokenizer } = embedding;
-  cleanup.add('embedder', () => embedder[Symbol.asyncDispose]());
-
   const registry = new Registry();
   registerProcessMetrics(registry);
-  const files = await openIndexFiles(dataDir, {
-    dimensions: embedder.dimensions,
-    embedderFingerprint: embedder.fingerprint,
-    onProgress: ui.indexProgress,
-    onLarge: (message) => ui.logger.warn(message),
-    ...(options.replaceDamagedIndex === true ? { replaceDamagedAt: clock.now() } : {}),
-  });
-  const { index, damagedIndex } = files;
-  if (damagedIndex !== undefined)
-    ui.say(`The index was damaged and is put aside as ${damagedIndex}. Building a new one …`);
-  cleanup.add('index', () => index[Symbol.asyncDispose]());
-  const life = new AbortController();
-  setMaxListeners(0, life.signal);
-  const feed = createChangeFeed({
-    now: clock.now,
-    describe: async (id, tenant) => {
-      const head = (await index.heads([id], life.signal)).get(id);
-      return head?.attributes.tenant === tenant ? head.attributes : undefined;
-    },
-  });
-  const observer: Observer = createObserver({ logger: ui.logger, registry, also: [feed, ui.observer] });
+  const observer = createObserver({ logger: ui.logger, registry, also: [ui.observer] });
 
-  const state = await openSqliteState({ path: join(dataDir, 'state.sqlite'), sealKey: keys.seal });
-  cleanup.add('state', () => state[Symbol.asyncDispose]());
-  const { deadLetters } = state;
-
-  const redactor = createRedactor({ key: hashKey, recognisers: recogniserSelection(config.redaction.recognisers) });
-  const { maxTokens } = config.chunker;
-  const chunker = createChunker({ tokenizer, maxTokens: Math.min(maxTokens, embedder.maxTextTokens) });
-  const mapper = createMapper({
-    applyColumnPolicy: (row, policy) => applyColumnPolicy(row, policy, hashKey),
-    htmlToText,
-    hashKey,
+  const embeddings = createEmbeddings(
+    (wanted) => (options.openEmbedding ?? openEmbedding)(wanted, env, ui.modelProgress, signal),
+    observer,
+  );
+  const rules = await openRules(config, {
+    embeddings,
+    hashKey: keys.hash,
     maxTextLength: config.limits.maxTextLength,
   });
+  cleanup.add('embedder', () => rules.release());
 
-  const embedQueue = createEmbedQueue({ embedder, clock, observer, random: Math.random, signal: life.signal });
-  cleanup.add('embed queue', () => life.abort());
+  const home = await openIndexHome({
+    config,
+    ui,
+    ...(options.replaceDamagedIndex === true ? { replaceDamagedAt: clock.now() } : {}),
+  });
+  cleanup.add('indexes', () => home.catalogue[Symbol.asyncDispose]());
+  const state = await openSqliteState({ path: join(dataDir, 'state.sqlite'), sealKey: keys.seal });
+  cleanup.add('state', () => state[Symbol.asyncDispose]());
 
-  let sources: readonly LiveSource[] = [];
+  let line: OpenLine | undefined;
   const databases = await startDatabases({
     config,
     demo: options.demo,
     ui,
     observer,
-    token: (cancel) => currentToken(sources, cancel),
+    token: (cancel) => currentToken(line?.sources ?? [], cancel),
   });
   cleanup.add('databases', () => databases[Symbol.asyncDispose]());
 
-  const settings: SettingsParts = {
-    redactor: redactor.fingerprint,
-    chunker: chunker.fingerprint,
-    embedder: embedder.fingerprint,
-  };
-  const spoolFolder = join(dataDir, 'spool');
-  mkdirSync(spoolFolder, { recursive: true });
-  const retired = await loadRetired(index);
-  const sourceParts = { checkpoints: index, settings, retired, clock, observer, spoolFolder };
-  const opened = openConfigured(config, databases.connectionOf, sourceParts);
-  const pushed = openPushed(state.pushed, sourceParts);
-  const all = [...opened, pushed];
-  const fingerprint = settingsFingerprint(
-    all.flatMap((source) => source.mappings),
-    settings,
-  );
-  const generation = await index.registerSettings(fingerprint, signal);
-  await retireTables({ index, retired, generation, clock, mappings: all.flatMap((source) => source.mappings) }, signal);
-
-  const limits = pipelineLimits(config);
-  const parts = { index, mapper, redactor, chunker, embedQueue, deadLetters, generation, clock, observer, limits };
-  sources = all.map((source) => connect(source, parts));
-  const live = (): readonly LiveSource[] => sources;
-  const forgetHeads = (): void => sources.forEach(({ pipeline }) => pipeline.forgetHeads());
-
-  const expectations = createExpectations({ mapper, redactor, chunker, embedderFingerprint: embedder.fingerprint });
-  const repair = createRepair({
-    index,
-    embedQueue,
-    clock,
-    settingsFingerprint: fingerprint,
-    sourceOf: ({ table }) => sources.find(({ mappings }) => mappings.has(table))?.source.name ?? PUSH_SOURCE,
-    forgetHeads,
-  });
-  const tokensOf = (text: string): number => tokenizer.count(text);
-  const { lexicalOnly } = embedding;
-  const modelName = embedding.name;
-  const freshness = createFreshnessService({
-    index,
-    sources: live,
-    embedQueue,
-    lexicalOnly,
-    modelName,
-    deadLetters,
-    feed,
-    clock,
-  });
-  registerStateGauges(registry, () => freshness.report(life.signal));
-  const services: Services = {
-    search: createSearchService({ index, redactor, embedQueue, sources: live, clock, observer, lexicalOnly }),
-    documents: createDocumentService({ index, feed, deadLetters, ...createPushedDocuments(pushed.source, redactor) }),
-    freshness,
-    admin: createAdminService({
-      sources: live,
-      deadLetters,
-      verify: (verifyOptions, onProgress, cancel) =>
-        verify(
-          { index, sources: live, expectations, embedQueue, tokensOf, clock, random: Math.random, repair },
-          verifyOptions,
-          onProgress,
-          cancel,
-        ),
-      rebuild: async (onProgress, cancel) => {
-        const { openAside, discardAside, swap } = files;
-        const done = await rebuild(
-          {
-            live: index,
-            sources: live,
-            expectations,
-            embedQueue,
-            settingsFingerprint: fingerprint,
-            clock,
-            alsoCopied: [RETIRED],
-            openAside,
-            discardAside,
-            watchWrites: () => index.watchWrites(),
-            swap,
-          },
-          onProgress,
-          cancel,
-        );
-        forgetHeads();
-        return done;
-      },
-    }),
-  };
-
-  const failed = run(sources, { index, deadLetters, clock, observer, config }, cleanup);
-  const { principalId } = redactor;
-  return { services, sources, embedding, databases, keys, registry, principalId, damagedIndex, failed, close };
-}
-
-/** Starts the pipelines and the sweeper; stopping them is the first thing that closing does. */
-function run(
-  sources: readonly LiveSource[],
-  parts: Pick<Parameters<typeof sweepRegularly>[0], 'index' | 'deadLetters' | 'clock' | 'observer'> & {
-    readonly config: FreshetConfig;
-  },
-  cleanup: Cleanup,
-): Promise<never> {
-  const stop = new AbortController();
-  const { interval, horizon } = parts.config.sweep;
-  const running = sources.map(({ pipeline }) => pipeline.run(stop.signal));
-  if (interval > 0) {
-    const { index, deadLetters, clock, observer } = parts;
-    const sweeping = {
-      index,
-      deadLetters,
-      clock,
+  const known = await home.catalogue.state(signal);
+  const name = known.live ?? lineName(known.revision, rules.id);
+  const live = (line = await openLine(
+    {
+      name,
+      settings: 'main',
+      config,
+      rules,
+      home,
+      databases,
+      pushed: { log: state.pushed, written: new Wakeup() },
+      openDeadLetters: deadLettersIn(state),
       observer,
-      sources: () => sources,
-      intervalMs: interval,
-      horizonMs: horizon,
-    };
-    running.push(sweepRegularly(sweeping, stop.signal));
-  }
-  cleanup.add('sources', async () => {
-    for (const { source } of sources) await source[Symbol.asyncDispose]();
-  });
-  cleanup.add('pipelines', async () => {
-    stop.abort();
-    await Promise.allSettled(running);
-  });
-  const failed = new Promise<never>((_resolve, reject) => {
-    for (const one of running) one.catch(reject);
-  });
-  // A source may fail before anybody waits for it: that must not end the process on the spot, without an orderly stop and a clear message.
-  failed.catch(() => undefined);
-  return failed;
+      onCloseFailed: (what, error) => ui.logger.error({ err: error }, `closing failed: ${what} of index ${name}`),
+    },
+    signal,
+  ));
+  cleanup.add('index', () => live.close());
+  if (known.live === undefined) await home.catalogue.update(known.revision, { ...known, live: name }, signal);
+
+  const { services, embedding, damagedIndex, failed } = { ...live, embedding: rules.embedding };
+  const gauges = new AbortController();
+  cleanup.add('gauges', () => gauges.abort());
+  registerStateGauges(registry, () => services.freshness.report(gauges.signal));
+  if (damagedIndex !== undefined)
+    ui.say(`The index was damaged and is put aside as ${damagedIndex}. Building a new one …`);
+  const { principalId } = rules.redactor;
+  return { services, embedding, databases, keys, registry, principalId, damagedIndex, failed, close };
 }
+
+const deadLettersIn =
+  ({ deadLetters }: SqliteState): LineParts['openDeadLetters'] =>
+  () =>
+    Promise.resolve({ deadLetters, close: () => Promise.resolve() });

@@ -1,5 +1,6 @@
 import { createPostgresSource } from '../../connectors/postgres/source.ts';
 import { createPushedSource, type PushedSource } from '../../connectors/pushed/source.ts';
+import type { Wakeup } from '../../connectors/pushed/wakeup.ts';
 import { createFilesSource } from '../../connectors/files/index.ts';
 import {
   qualifiedTable,
@@ -17,6 +18,8 @@ import type { Observer } from '../observability/events.ts';
 import type { Checkpoints } from '../ports/checkpoints.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { PushedLog } from '../ports/pushed-log.ts';
+import type { RowLookup, RowScan } from '../ports/rows.ts';
+import type { FullSource } from '../services/live-source.ts';
 import { fingerprintedCheckpoints } from './fingerprinted-checkpoints.ts';
 import { openKafka } from './kafka-source.ts';
 import type { OpenSource } from './pipelines.ts';
@@ -32,6 +35,17 @@ export interface SourceParts {
   readonly observer: Observer;
   /** For large transactions. */
   readonly spoolFolder: string;
+  /**
+   * Of the index that is fed: what the names of its own slots, publications and consumer groups end in, so that each index has its own
+   * position at every source. Empty for the first one.
+   */
+  readonly suffix: string;
+}
+
+/** The log of pushed documents, and how those who read it for their index hear of a new one. */
+export interface PushedDocumentsLog {
+  readonly log: PushedLog;
+  readonly written: Wakeup;
 }
 
 export const PUSH_SOURCE = 'push';
@@ -59,7 +73,7 @@ function openPostgres(
 ): OpenSource {
   const mappings = toTableMappings(name, config.tables);
   const relations = Object.keys(config.tables).map(qualifiedTable);
-  const { slot, publication } = replicationNames(name, config);
+  const { slot, publication } = replicationNames(name, config, parts.suffix);
   const source = createPostgresSource({
     name,
     connectionString,
@@ -81,7 +95,7 @@ function openPostgres(
     },
   });
   return {
-    source,
+    ...rowsOf(source),
     mappings,
     documentId: (table, key) => rowDocumentId(name, table, key),
     isPostgres: true,
@@ -112,7 +126,7 @@ function openFiles(name: string, config: FilesSourceConfig, parts: SourceParts):
     observer: parts.observer,
   });
   return {
-    source,
+    ...rowsOf(source),
     mappings: [mapping],
     documentId: (table, key) => rowDocumentId(name, table, key),
     isPostgres: false,
@@ -120,16 +134,28 @@ function openFiles(name: string, config: FilesSourceConfig, parts: SourceParts):
   };
 }
 
-export function openPushed(log: PushedLog, parts: SourceParts): OpenSource & { readonly source: PushedSource } {
+/** A source that reads its own rows. */
+const rowsOf = <S extends FullSource & RowLookup & RowScan>(
+  source: S,
+): Pick<OpenSource, 'rowLookup' | 'rowScan'> & { readonly source: S } => ({
+  source,
+  rowLookup: source,
+  rowScan: source,
+});
+
+export function openPushed(
+  pushed: PushedDocumentsLog,
+  parts: SourceParts,
+): OpenSource & { readonly source: PushedSource } {
   const mapping = pushedMapping();
   const source = createPushedSource({
-    log,
+    ...pushed,
     name: PUSH_SOURCE,
     checkpoints: fingerprintedCheckpoints(parts.checkpoints, tableFingerprint(mapping, parts.settings)),
     clock: parts.clock,
   });
   return {
-    source,
+    ...rowsOf(source),
     mappings: [mapping],
     documentId: (_table, key) => {
       const [tenant, id] = keyValues(key);

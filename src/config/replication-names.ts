@@ -1,12 +1,20 @@
 import type { SourceConfig } from './schema-sources.ts';
 
-/** Names of the slot and the publication as configured, else derived from the source's name. */
+/** PostgreSQL cuts longer names, and a slot's is refused. */
+const NAME_MAX = 63;
+
+/**
+ * Names of the slot and the publication as configured, else derived from the source's name.
+ * @param suffix of the index they feed, where an instance has several: each has a slot of its own
+ */
 export function replicationNames(
   source: string,
   config: { readonly slot?: string; readonly publication?: string },
+  suffix = '',
 ): { readonly slot: string; readonly publication: string } {
   const derived = `freshet_${source.replace(/[^a-z0-9_]/g, '_')}`;
-  return { slot: config.slot ?? derived, publication: config.publication ?? derived };
+  const named = (name: string): string => name.slice(0, NAME_MAX - suffix.length) + suffix;
+  return { slot: named(config.slot ?? derived), publication: named(config.publication ?? derived) };
 }
 
 /** Two sources that would read one slot, or one publication of a database: each would take the other's changes, or its tables. */

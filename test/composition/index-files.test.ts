@@ -20,7 +20,7 @@ const text = async (index: Index, name: string): Promise<string | undefined> =>
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'freshet-index-files-'));
-  files = await openIndexFiles(folder, OPTIONS);
+  files = await openIndexFiles(live(), OPTIONS);
   await put(files.index, 'a', 1, 'old text');
 });
 afterEach(async () => {
@@ -46,7 +46,7 @@ describe('the files of the index', () => {
     await files.index.save('app', { at: 3 });
     await files.index[Symbol.asyncDispose]();
 
-    files = await openIndexFiles(folder, OPTIONS);
+    files = await openIndexFiles(live(), OPTIONS);
     expect(await text(files.index, 'a')).toBe('new text');
     expect(await text(files.index, 'c')).toBe('written after');
     expect(await files.index.load('app')).toEqual({ at: 3 });

@@ -1,0 +1,187 @@
+import { setMaxListeners } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FreshetConfig } from '../config/index.ts';
+import { FreshetError } from '../domain/errors.ts';
+import { createChangeFeed, type ChangeFeed } from '../observability/change-feed.ts';
+import type { Observer } from '../observability/events.ts';
+import type { DeadLetters } from '../ports/dead-letters.ts';
+import type { FedIndex } from '../ports/index-catalogue.ts';
+import { Cleanup } from '../runtime/cleanup.ts';
+import { systemClock } from '../runtime/clock.ts';
+import type { Line } from '../services/blue-green/line.ts';
+import { lineSuffix } from '../services/blue-green/line-name.ts';
+import type { LiveSource } from '../services/live-source.ts';
+import { sweepRegularly } from '../services/sweep.ts';
+import type { Databases } from './databases.ts';
+import type { IndexHome } from './index-home.ts';
+import type { LineRules } from './line-rules.ts';
+import { createLineServices } from './line-services.ts';
+import { connect, pipelineLimits } from './pipelines.ts';
+import { loadRetired, retireTables } from './retire.ts';
+import { settingsFingerprint } from './settings.ts';
+import { openConfigured, openPushed, type PushedDocumentsLog } from './sources.ts';
+
+export interface LineParts {
+  readonly name: string;
+  readonly settings: Line['settings'];
+  readonly config: FreshetConfig;
+  readonly rules: LineRules;
+  readonly home: IndexHome;
+  readonly databases: Databases;
+  readonly pushed: PushedDocumentsLog;
+  /** Each index has dead letters of its own: what one cannot take says nothing of the others. */
+  readonly openDeadLetters: (line: string) => Promise<{ readonly deadLetters: DeadLetters; close(): Promise<void> }>;
+  /** What the instance makes of what happens in this line, besides its own feed. */
+  readonly observer: Observer;
+  readonly onCloseFailed: (what: string, error: unknown) => void;
+}
+
+export interface OpenLine extends Line {
+  readonly rules: LineRules;
+  /** Where the damaged index was put, if it was replaced. */
+  readonly damagedIndex: string | undefined;
+  /** Rejects when a pipeline fails for good; never resolves. */
+  readonly failed: Promise<never>;
+}
+
+/** Opens one index, builds everything that feeds it, and starts feeding it. */
+export async function openLine(parts: LineParts, signal: AbortSignal): Promise<OpenLine> {
+  const cleanup = new Cleanup();
+  const close = (): Promise<void> => cleanup.run(parts.onCloseFailed);
+  try {
+    return await open(parts, cleanup, close, signal);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function open(
+  parts: LineParts,
+  cleanup: Cleanup,
+  close: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<OpenLine> {
+  const { name, config, rules, databases } = parts;
+  const { redactor, chunker, mapper, fingerprints, queue: embedQueue } = rules;
+  const { embedder } = rules.embedding;
+  const clock = systemClock;
+  cleanup.add('embedder', () => rules.release());
+
+  const spec = { dimensions: embedder.dimensions, embedderFingerprint: embedder.fingerprint };
+  const { index, rebuilding, damagedIndex } = await parts.home.open(name, spec, signal);
+  cleanup.add('index', () => index[Symbol.asyncDispose]());
+  const { deadLetters, close: closeLetters } = await parts.openDeadLetters(name);
+  cleanup.add('dead letters', closeLetters);
+  const life = new AbortController();
+  setMaxListeners(0, life.signal);
+  cleanup.add('reading', () => life.abort());
+  const feed = feedOf(index, life.signal);
+  const observer: Observer = {
+    emit: (event) => {
+      parts.observer.emit(event);
+      feed.emit(event);
+    },
+  };
+
+  const suffix = lineSuffix(name);
+  const spoolFolder = join(config.dataDir, 'spool', ...(suffix === '' ? [] : [name]));
+  mkdirSync(spoolFolder, { recursive: true });
+  const retired = await loadRetired(index);
+  const sourceParts = { checkpoints: index, settings: fingerprints, retired, clock, observer, spoolFolder, suffix };
+  const pushed = openPushed(parts.pushed, sourceParts);
+  const all = [...openConfigured(config, databases.connectionOf, sourceParts), pushed];
+  const mappings = all.flatMap((source) => source.mappings);
+  const fingerprint = settingsFingerprint(mappings, fingerprints);
+  const generation = await index.registerSettings(fingerprint, signal);
+  await retireTables({ index, retired, generation, clock, mappings }, signal);
+
+  const limits = pipelineLimits(config);
+  const pipes = { index, mapper, redactor, chunker, embedQueue, deadLetters, generation, clock, observer, limits };
+  const sources = all.map((source) => connect(source, pipes));
+  const services = createLineServices({
+    name,
+    index,
+    rebuilding,
+    rules,
+    sources,
+    pushed: pushed.source,
+    deadLetters,
+    feed,
+    observer,
+    settingsFingerprint: fingerprint,
+  });
+
+  let failure: FreshetError | undefined;
+  const failed = run(sources, { index, deadLetters, clock, observer, config }, cleanup);
+  failed.catch((error: unknown) => (failure = asFreshetError(error)));
+  return {
+    name,
+    settings: parts.settings,
+    index,
+    sources,
+    deadLetters,
+    services,
+    rules,
+    damagedIndex,
+    failed,
+    get failure() {
+      return failure;
+    },
+    close,
+  };
+}
+
+const feedOf = (index: FedIndex, signal: AbortSignal): ChangeFeed =>
+  createChangeFeed({
+    now: systemClock.now,
+    describe: async (id, tenant) => {
+      const head = (await index.heads([id], signal)).get(id);
+      return head?.attributes.tenant === tenant ? head.attributes : undefined;
+    },
+  });
+
+function asFreshetError(error: unknown): FreshetError {
+  if (error instanceof FreshetError) return error;
+  return new FreshetError('UNEXPECTED', 'fatal', 'An error that nobody thought of; the log has it.', { cause: error });
+}
+
+/** Starts the pipelines and the sweeper; stopping them is the first thing that closing does. */
+function run(
+  sources: readonly LiveSource[],
+  parts: Pick<Parameters<typeof sweepRegularly>[0], 'index' | 'deadLetters' | 'clock' | 'observer'> & {
+    readonly config: FreshetConfig;
+  },
+  cleanup: Cleanup,
+): Promise<never> {
+  const stop = new AbortController();
+  const { interval, horizon } = parts.config.sweep;
+  const running = sources.map(({ pipeline }) => pipeline.run(stop.signal));
+  if (interval > 0) {
+    const { index, deadLetters, clock, observer } = parts;
+    const sweeping = {
+      index,
+      deadLetters,
+      clock,
+      observer,
+      sources: () => sources,
+      intervalMs: interval,
+      horizonMs: horizon,
+    };
+    running.push(sweepRegularly(sweeping, stop.signal));
+  }
+  cleanup.add('sources', async () => {
+    for (const { source } of sources) await source[Symbol.asyncDispose]();
+  });
+  cleanup.add('pipelines', async () => {
+    stop.abort();
+    await Promise.allSettled(running);
+  });
+  const failed = new Promise<never>((_resolve, reject) => {
+    for (const one of running) one.catch(reject);
+  });
+  // A source may fail before anybody waits for it: that must not end the process on the spot, without an orderly stop and a clear message.
+  failed.catch(() => undefined);
+  return failed;
+}
