@@ -17,6 +17,9 @@ export const kafkaJars = (report: Report): Promise<string> => fromMaven('kafka',
 /** A Connect plugin path with one folder per plugin. */
 export const debeziumPlugin = (report: Report): Promise<string> => fromMaven('debezium-postgres', report, unpack);
 
+/** A Connect plugin: the converter to Avro with a schema registry, and what it needs. */
+export const avroConverter = (report: Report): Promise<string> => fromMaven('avro-converter', report);
+
 export const apicurioRegistry = (report: Report): Promise<string> => fromMaven('apicurio-registry', report, unpack);
 
 /** What the POM names, with Maven's own local repository, mirrors and checksums (a wrong one fails the build: --strict-checksums). */
