@@ -118,6 +118,7 @@ export function createFilesSource(options: FilesSourceOptions): FilesSource {
     read,
     commit,
     onRevoked: () => undefined,
+    origin: 'the folder',
     rows,
 
     async row(wanted, key, signal) {

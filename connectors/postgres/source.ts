@@ -1,6 +1,6 @@
 import type { Delivery, Position, Row } from '../../src/domain/change.ts';
 import { abortedError, FreshetError, kindOf } from '../../src/domain/errors.ts';
-import type { PartitionId, RowKey, TableId } from '../../src/domain/ids.ts';
+import type { RowKey, TableId } from '../../src/domain/ids.ts';
 import type { RowLookup, RowScan } from '../../src/ports/rows.ts';
 import type { Source, SourceFreshness, TokenSource } from '../../src/ports/source.ts';
 import { backoffMs } from '../../src/runtime/backoff.ts';
@@ -44,6 +44,7 @@ const poison = ({ code, message, details }: FreshetError): FreshetError =>
 
 class LogicalReplicationSource implements PostgresSource {
   readonly name: string;
+  readonly origin = 'the database';
   readonly #options: PostgresSourceOptions;
   readonly #limits: PostgresLimits;
   readonly #database: Database;

@@ -76,6 +76,8 @@ const verifyReport = z.looseObject({
   stale: z.int(),
   ghost: z.int(),
   duplicate: z.int(),
+  comparedWith: z.array(z.object({ source: z.string(), origin: z.string() })),
+  notCompared: z.array(z.object({ source: z.string(), reason: z.string() })),
 }) as unknown as z.ZodType<VerifyReport>;
 const rebuildReport = z.object({ documents: z.int(), chunks: z.int() });
 

@@ -12,7 +12,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { DeadLetters } from '../ports/dead-letters.ts';
 import type { Index } from '../ports/index-store.ts';
 import type { Redactor } from '../ports/redactor.ts';
-import type { FullSource, LiveSource } from '../services/live-source.ts';
+import type { FullSource, LiveSource, RowAccess } from '../services/live-source.ts';
 
 /** What all pipelines of an instance share. */
 export interface PipelineParts {
@@ -28,7 +28,7 @@ export interface PipelineParts {
   readonly limits: Partial<PipelineLimits>;
 }
 
-export interface OpenSource {
+export interface OpenSource extends RowAccess {
   readonly source: FullSource;
   readonly mappings: readonly TableMapping[];
   readonly documentId: (table: TableId, key: RowKey) => DocumentId;
@@ -49,15 +49,16 @@ export function pipelineLimits({ limits, shutdown }: FreshetConfig): Partial<Pip
 }
 
 export function connect(open: OpenSource, parts: PipelineParts): LiveSource {
-  const { source, documentId, isPostgres, replay } = open;
+  const { source, documentId, rowLookup, recordFetch } = open;
   const mappings = new Map(open.mappings.map((mapping) => [mapping.table, mapping]));
   const pipeline = createPipeline({
     ...parts,
     source,
-    rowLookup: source,
+    ...(rowLookup === undefined ? {} : { rowLookup }),
+    ...(recordFetch === undefined ? {} : { recordFetch }),
     mappings,
     documentId,
     random: Math.random,
   });
-  return { source, pipeline, mappings, documentId, isPostgres, ...(replay === undefined ? {} : { replay }) };
+  return { ...open, pipeline, mappings };
 }

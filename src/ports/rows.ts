@@ -9,5 +9,7 @@ export interface RowLookup {
 
 /** All current rows of a table, for `verify`. Rows come in key order; memory stays bounded. */
 export interface RowScan {
+  /** What is read, as an operator would say it: `the database`, `the topic app.public.articles`. */
+  readonly origin: string;
   rows(table: TableId, signal: AbortSignal): AsyncIterable<{ readonly key: RowKey; readonly row: Row }>;
 }

@@ -9,7 +9,7 @@ import type { EmbedQueue } from '../ingest/embed-queue.ts';
 import type { Checkpoints } from '../ports/checkpoints.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DocumentWrite, Index } from '../ports/index-store.ts';
-import type { LiveSource } from './live-source.ts';
+import { rowScanOf, type LiveSource } from './live-source.ts';
 import type { Progress } from './services.ts';
 import type { ExpectedDocument, Expectations } from './verify/expected.ts';
 import { visiblePlace } from './verify/placement.ts';
@@ -58,6 +58,7 @@ export async function rebuild(
   onProgress: (progress: Progress) => void,
   signal: AbortSignal,
 ): Promise<{ readonly documents: number; readonly chunks: number }> {
+  for (const live of deps.sources()) rowScanOf(live, 'The index cannot be built anew from its sources');
   const watch = deps.watchWrites();
   try {
     await buildAside(deps, await deps.openAside(), watch, onProgress, signal);
@@ -153,9 +154,11 @@ async function buildFromRows(
     if (done % 100 === 0) onProgress({ phase: 'rebuilding', done, total: Math.max(total, done) });
   };
 
-  for (const { source, mappings, documentId } of sources()) {
+  for (const live of sources()) {
+    const { source, mappings, documentId } = live;
+    const scan = rowScanOf(live, 'The index cannot be built anew from its sources');
     for (const [table, mapping] of mappings) {
-      for await (const { key, row } of source.rows(table, signal)) {
+      for await (const { key, row } of scan.rows(table, signal)) {
         if (failure !== undefined) throw failure;
         const expected = orPoison(() => expectations.of(row, documentId(table, key), key, mapping));
         if (expected === undefined) continue;

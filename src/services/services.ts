@@ -208,6 +208,10 @@ export interface VerifyReport {
     readonly detail: string;
   }[];
   readonly repaired: number;
+  /** What each source's rows were read from. */
+  readonly comparedWith: readonly { readonly source: string; readonly origin: string }[];
+  /** Sources whose rows cannot be read: their documents were left out. */
+  readonly notCompared: readonly { readonly source: string; readonly reason: string }[];
 }
 
 export interface Progress {
@@ -234,7 +238,7 @@ export interface AdminService {
   deadLetters: {
     list(limit: number, after?: string): Promise<readonly StoredDeadLetter[]>;
     get(id: string): Promise<StoredDeadLetter | undefined>;
-    /** Reads the row again by its key and puts it back in its lane. `all` retries every letter. */
+    /** Reads the row again by its key, or its record by its place in the log, and puts it back in its lane. `all` retries every letter. */
     retry(id: string | 'all', signal: AbortSignal): Promise<{ readonly retried: number; readonly failed: number }>;
   };
 }

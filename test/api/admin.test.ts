@@ -19,6 +19,8 @@ const report: VerifyReport = {
   problems: [{ kind: 'missing', table: 'app.public.articles', document: DOCUMENT, detail: 'no head' }],
   unindexable: 0,
   repaired: 0,
+  comparedWith: [{ source: 'app', origin: 'the database' }],
+  notCompared: [],
 };
 
 const letter = (id: string): StoredDeadLetter => ({

@@ -287,6 +287,18 @@ describe('freshet verify', () => {
     expect(JSON.parse(stdout)).toMatchObject({ missing: 0, stale: 0, ghost: 0, duplicate: 0 });
   });
 
+  it('says what it compared with', async () => {
+    const { stdout } = await run(['verify'], { cwd });
+    expect(stdout).toContain('Compared: app with the database.');
+  });
+
+  it('exits 1 where a source could not be compared, and says what it needs', async () => {
+    const verify = { ...clean, notCompared: [{ source: 'kb', reason: 'Give sources.kb.lookup a connection.' }] };
+    const { exitCode, stdout } = await run(['verify'], { cwd, services: fakeServices({ verify }) });
+    expect(exitCode).toBe(1);
+    expect(stdout).toContain('Not compared: kb. Give sources.kb.lookup a connection.');
+  });
+
   it('names what differs and exits 1', async () => {
     const { exitCode, stdout } = await run(['verify'], { cwd, services: fakeServices({ verify: wrong }) });
     expect(exitCode).toBe(1);

@@ -93,6 +93,8 @@ export const clean: VerifyReport = {
   token: 't1',
   problems: [],
   repaired: 0,
+  comparedWith: [{ source: 'app', origin: 'the database' }],
+  notCompared: [],
 };
 
 export interface FakeServices extends CliServices {

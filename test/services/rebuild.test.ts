@@ -79,7 +79,7 @@ describe('rebuild', () => {
   it('has the newest text of a row that was edited between being read and being built', async () => {
     await indexed();
     const { rows } = kit.source;
-    kit.live.source.rows = async function* () {
+    kit.source.rows = async function* () {
       const page = [];
       for await (const row of rows()) page.push(row);
       kit.write(5, { body: 'Edited while the rebuild held its old row.' });
@@ -168,7 +168,7 @@ describe('rebuild', () => {
   it('keeps a document deleted that the sweeper would have forgotten before it was copied', async () => {
     await indexed();
     const { rows } = kit.source;
-    kit.live.source.rows = async function* () {
+    kit.source.rows = async function* () {
       const page = [];
       for await (const row of rows()) page.push(row);
       yield* page;
@@ -197,7 +197,7 @@ describe('rebuild', () => {
     const path = join(folder, 'index.sqlite');
     const aside = await openSqliteIndex({ path, dimensions, embedderFingerprint: 'hashing' });
     const { rows } = kit.source;
-    kit.live.source.rows = async function* () {
+    kit.source.rows = async function* () {
       yield* rows();
       kit.write(5, { body: 'The first edit.' });
       await kit.quiet();

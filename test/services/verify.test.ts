@@ -190,7 +190,7 @@ describe('verify', () => {
     const { deps, store } = await indexed();
     store.chunks.get(idOf(1))?.delete(store.heads.get(idOf(1))!.chunks[0]!.id);
     const { row } = kit.source;
-    kit.live.source.row = async (table, key) => ({ ...(await row(table, key)), body: 'x'.repeat(200_000) });
+    kit.source.row = async (table, key) => ({ ...(await row(table, key)), body: 'x'.repeat(200_000) });
     expect(counts(await run(deps, true))).toEqual(CLEAN);
   });
 
@@ -199,9 +199,9 @@ describe('verify', () => {
     const { row, rows } = kit.source;
     let edits = 0;
     const edited = { body: '' };
-    kit.live.source.row = async (table, key) =>
+    kit.source.row = async (table, key) =>
       key === keyOf(3) ? { ...(await row(table, key)), body: `Edit ${(edits += 1)}.` } : row(table, key);
-    kit.live.source.rows = async function* () {
+    kit.source.rows = async function* () {
       for await (const one of rows()) yield one.key === keyOf(3) ? { ...one, row: { ...one.row, ...edited } } : one;
     };
     edited.body = 'Edited before the first look.';
@@ -214,6 +214,49 @@ describe('verify', () => {
     kit.rows.set(keyOf(3), { ...kit.rows.get(keyOf(3)), body: 'Nobody was told.' });
     const report = await run(deps);
     expect(new Set(report.problems.map(({ document }) => document))).toEqual(new Set([idOf(3)]));
+  });
+
+  it('says what the rows were read from', async () => {
+    const { deps } = await indexed();
+    expect((await run(deps)).comparedWith).toEqual([{ source: 'app', origin: 'a map in memory' }]);
+  });
+
+  it('finds rows again in one pass where a source can only be read whole', async () => {
+    const { deps, store } = await indexed();
+    const { rowLookup: _, ...scanOnly } = kit.live;
+    store.chunks.get(idOf(1))?.delete(store.heads.get(idOf(1))!.chunks[0]!.id);
+    store.chunks.get(idOf(2))?.delete(store.heads.get(idOf(2))!.chunks[0]!.id);
+    let passes = 0;
+    const { rows } = kit.source;
+    kit.source.rows = () => ((passes += 1), rows());
+    const report = await run({ ...deps, sources: () => [scanOnly] });
+    expect(counts(report)).toEqual({ ...CLEAN, missing: 2 });
+    expect(passes).toBeLessThan(10);
+    expect(counts(await run({ ...deps, sources: () => [scanOnly] }, true))).toEqual(CLEAN);
+  });
+
+  it('leaves out the documents of a source whose rows cannot be read, and says so', async () => {
+    const { deps, store } = await indexed();
+    const { rowScan: _, ...unreadable } = kit.live;
+    const other = { ...kit.live, source: { ...kit.source, name: 'kb' } };
+    store.chunks.get(idOf(1))?.delete(store.heads.get(idOf(1))!.chunks[0]!.id);
+    const sources = () => [
+      { ...unreadable, rowsMissing: 'Give it a connection.' },
+      { ...other, mappings: new Map() },
+    ];
+    const report = await run({ ...deps, sources });
+    expect(counts(report)).toEqual(CLEAN);
+    expect(report.notCompared).toEqual([{ source: 'app', reason: 'Give it a connection.' }]);
+    expect(report.comparedWith).toMatchObject([{ source: 'kb' }]);
+  });
+
+  it('refuses where no rows can be read at all', async () => {
+    const { deps } = await indexed();
+    const { rowScan: _, ...unreadable } = kit.live;
+    await expect(run({ ...deps, sources: () => [unreadable] })).rejects.toMatchObject({
+      code: 'SOURCE_ROWS_UNAVAILABLE',
+      kind: 'poison',
+    });
   });
 
   it('looks again at a vector that was wrong, in case its document was edited meanwhile', async () => {

@@ -18,6 +18,7 @@ import { createPipeline } from '../../src/ingest/pipeline.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Embedder } from '../../src/ports/embedder.ts';
 import type { Index } from '../../src/ports/index-store.ts';
+import type { RowLookup, RowScan } from '../../src/ports/rows.ts';
 import type { RecordFetch } from '../../src/ports/record-fetch.ts';
 import { applyColumnPolicy } from '../../src/redaction/column-policy.ts';
 import { createRedactor } from '../../src/redaction/redactor.ts';
@@ -81,6 +82,7 @@ export function createPipelineKit(
 
   const source = Object.assign(scripted, {
     row: (_table: unknown, key: RowKey) => Promise.resolve(rows.get(key)),
+    origin: 'a map in memory',
     async *rows() {
       for (const [key, row] of rows) yield { key, row };
     },
@@ -93,7 +95,7 @@ export function createPipelineKit(
       }
       return false;
     },
-  }) satisfies FullSource;
+  }) satisfies FullSource & RowLookup & RowScan;
   const documentId = (_table: unknown, key: RowKey): DocumentId => rowDocumentId('app', TABLE, key);
   const pipeline = createPipeline({
     source,
@@ -125,7 +127,15 @@ export function createPipelineKit(
       committedAt: clock.now(),
     };
   };
-  const live: LiveSource = { source, pipeline, mappings, documentId, isPostgres: false };
+  const live: LiveSource = {
+    source,
+    rowLookup: source,
+    rowScan: source,
+    pipeline,
+    mappings,
+    documentId,
+    isPostgres: false,
+  };
   return {
     clock,
     rows,

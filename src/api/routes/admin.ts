@@ -132,7 +132,8 @@ function deadLetterRoutes(app: Api, { services }: RouteContext): void {
       schema: {
         operationId: 'retryDeadLetter',
         tags,
-        summary: 'Read the row again by its key and process it; `all` retries every letter',
+        summary:
+          'Read the row again by its key, or its record by its place in the log, and process it; `all` retries every letter',
         params,
         response: { 200: retryOut, ...problemResponses },
       },

@@ -105,7 +105,8 @@ export const registerDlq: Register = (program, deps, outcome) => {
   const dlq = program.command('dlq').description('changes that could not be processed ("dead letters")');
   dlq.addHelpText(
     'after',
-    '\nA dead letter holds coordinates and codes, never text. A retry reads the row again by its key.',
+    '\nA dead letter holds coordinates and codes, never text. A retry reads the row again by its key; where rows cannot be ' +
+      'looked up, the record by its place in the log.',
   );
   examples(
     dlq,
@@ -136,7 +137,7 @@ export const registerDlq: Register = (program, deps, outcome) => {
 
   const retryCommand = dlq
     .command('retry')
-    .description('read the row again and process it')
+    .description('read the row, or its record, again and process it')
     .argument('<id>', 'as listed, or "all"');
   examples(
     retryCommand,

@@ -33,7 +33,8 @@ async function verify(context: Context<VerifyOptions>): Promise<number> {
     }
     if (context.json) screen.printJson(report);
     else printReport(report, options, screen);
-    return KINDS.every((kind) => report[kind] === 0) ? EXIT.ok : EXIT.problem;
+    const isClean = KINDS.every((kind) => report[kind] === 0) && report.notCompared.length === 0;
+    return isClean ? EXIT.ok : EXIT.problem;
   });
 }
 
@@ -64,6 +65,11 @@ function printReport(report: VerifyReport, options: VerifyOptions, screen: Scree
   screen.print(
     `\n${wrong === 0 ? out.green('The index is what its sources say.') : out.red('The index differs from its sources.')} ${out.dim(compared)}`,
   );
+  const origins = report.comparedWith.map(({ source, origin }) => `${source} with ${origin}`);
+  screen.print(out.dim(`Compared: ${origins.join(', ')}.`));
+  for (const { source, reason } of report.notCompared) {
+    screen.print(`${out.red('Not compared:')} ${source}. ${reason}`);
+  }
   if (report.unindexable > 0) {
     screen.print(`${plural(report.unindexable, 'row')} cannot be indexed as they are: freshet dlq list names them.`);
   }
@@ -127,7 +133,7 @@ export const registerMaintenance: Register = (program, deps, outcome) => {
     .option('--limit <count>', 'how many differences to name', wholeNumber(0, 1_000_000), 20)
     .addHelpText(
       'after',
-      '\nExits 0 only if nothing is missing, stale, ghost or duplicate; with --repair, if nothing remains.',
+      '\nExits 0 only if every source was compared and nothing is missing, stale, ghost or duplicate; with --repair, if nothing remains.',
     );
   examples(
     verifyCommand,

@@ -1,29 +1,13 @@
-import { kindOf } from '../../domain/errors.ts';
-import type { DocumentId, RowKey, TableId } from '../../domain/ids.ts';
-import type { Instant } from '../../domain/time.ts';
 import type { StoredChunk } from '../../ports/index-store.ts';
-import type { LiveSource } from '../live-source.ts';
+import type { DocumentId } from '../../domain/ids.ts';
 import { currentToken, tokenReached } from '../tokens.ts';
-import { compareDocument, type Problem } from './compare.ts';
+import { compareDocument } from './compare.ts';
 import type { VerifyDeps } from './deps.ts';
-import type { ExpectedDocument } from './expected.ts';
+import { expectedNow } from './rows-now.ts';
 import { readOne, textHash } from './stored.ts';
+import type { Expected, Suspect } from './suspects.ts';
 import { wrongVectors } from './vectors.ts';
 
-/** A document whose stored state differs from its row, and where to look again. */
-export interface Suspect {
-  readonly id: DocumentId;
-  readonly table: TableId;
-  /** Unknown for a document whose row was not found: heads hold no keys. */
-  readonly row: { readonly live: LiveSource; readonly key: RowKey } | undefined;
-  readonly problems: readonly Problem[];
-  readonly vectorsWrong: boolean;
-  /** Not later than when its state in the index was read first. */
-  readonly foundAt: Instant;
-}
-
-/** What a suspect's row gives; undefined when it must not be indexed. */
-type Expected = ExpectedDocument | undefined | 'poison';
 type Look = Pick<Suspect, 'problems' | 'vectorsWrong'>;
 
 const RECHECK_MS = 5_000;
@@ -59,14 +43,20 @@ async function recheckSome(
   const problems: Suspect[] = [];
   let left = suspects.map((suspect) => ({ suspect, foundWrong: 0 }));
   for (let look = 0; look < LOOKS_MAX && left.length > 0; look += 1) {
-    const before: Expected[] = [];
-    for (const { suspect } of left) before.push(await orPoison(() => expectedNow(deps, suspect, signal)));
+    const before = await expectedNow(deps.expectations, suspectsOf(left), signal);
     const sources = deps.sources();
     await tokenReached(await currentToken(sources, signal), sources, RECHECK_MS, signal);
+    const looks = new Map<Suspect, Look>();
+    for (const { suspect } of left) {
+      looks.set(suspect, await lookAgain(deps, suspect, before.get(suspect), signal));
+    }
+    const differing = suspectsOf(left).filter((suspect) => looks.get(suspect)?.problems.length !== 0);
+    const after = await expectedNow(deps.expectations, differing, signal);
     const next: typeof left = [];
-    for (const [at, { suspect, foundWrong }] of left.entries()) {
-      const seen = await lookAgain(deps, suspect, before[at], signal);
-      if (seen === 'inconclusive') next.push({ suspect, foundWrong });
+    for (const { suspect, foundWrong } of left) {
+      const seen = looks.get(suspect) ?? FINE;
+      const isConclusive = !after.has(suspect) || isSame(before.get(suspect), after.get(suspect));
+      if (!isConclusive) next.push({ suspect, foundWrong });
       else if (seen.problems.length === 0 && !seen.vectorsWrong) continue;
       else if (foundWrong + 1 < FOUND_WRONG)
         next.push({ suspect: { ...suspect, ...seen }, foundWrong: foundWrong + 1 });
@@ -79,27 +69,22 @@ async function recheckSome(
 
 const FINE: Look = { problems: [], vectorsWrong: false };
 
-async function lookAgain(
-  deps: VerifyDeps,
-  suspect: Suspect,
-  before: Expected,
-  signal: AbortSignal,
-): Promise<Look | 'inconclusive'> {
+const suspectsOf = (left: readonly { readonly suspect: Suspect }[]): readonly Suspect[] =>
+  left.map(({ suspect }) => suspect);
+
+async function lookAgain(deps: VerifyDeps, suspect: Suspect, expected: Expected, signal: AbortSignal): Promise<Look> {
   // Edited meanwhile into something that cannot be indexed: its dead letter says so.
-  if (before === 'poison') return FINE;
+  if (expected === 'poison') return FINE;
   const state = await readOne(deps.index, suspect.id, signal);
   const vectorsWrong = suspect.vectorsWrong && (await hasWrongVectors(deps, suspect.id, signal));
   // Deleted when the scan came by and inserted again since: written since, so its row exists.
   if (suspect.row === undefined && state.head !== undefined && state.head.indexedAt >= suspect.foundAt) return FINE;
-  const problems = compareDocument(before, state, textHash);
-  if (problems.length === 0) return { problems, vectorsWrong };
-  const after = await orPoison(() => expectedNow(deps, suspect, signal));
-  return isSame(before, after) ? { problems, vectorsWrong } : 'inconclusive';
+  return { problems: compareDocument(expected, state, textHash), vectorsWrong };
 }
 
 /** The hash covers all that a mapping takes from a row. */
-function isSame(before: ExpectedDocument | undefined, after: Expected): boolean {
-  return after !== 'poison' && before?.rowHash === after?.rowHash;
+function isSame(before: Expected, after: Expected): boolean {
+  return before !== 'poison' && after !== 'poison' && before?.rowHash === after?.rowHash;
 }
 
 /** Text and vector of a chunk are read together, so this says something whatever is edited meanwhile. */
@@ -109,24 +94,4 @@ async function hasWrongVectors(deps: VerifyDeps, id: DocumentId, signal: AbortSi
     if (chunk.document === id && !chunk.deleted) chunks.push(chunk);
   }
   return (await wrongVectors(deps, chunks, signal)).size > 0;
-}
-
-export async function expectedNow(
-  { expectations }: Pick<VerifyDeps, 'expectations'>,
-  { id, table, row }: Suspect,
-  signal: AbortSignal,
-): Promise<ExpectedDocument | undefined> {
-  if (row === undefined) return undefined;
-  const mapping = row.live.mappings.get(table);
-  const current = await row.live.source.row(table, row.key, signal);
-  return mapping === undefined || current === undefined ? undefined : expectations.of(current, id, row.key, mapping);
-}
-
-export async function orPoison<T>(work: () => Promise<T>): Promise<T | 'poison'> {
-  try {
-    return await work();
-  } catch (error) {
-    if (kindOf(error) === 'poison') return 'poison';
-    throw error;
-  }
 }

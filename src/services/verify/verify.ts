@@ -1,13 +1,18 @@
 import type { Head } from '../../domain/document.ts';
-import { kindOf } from '../../domain/errors.ts';
+import { FreshetError, kindOf } from '../../domain/errors.ts';
 import type { DocumentId, TableId } from '../../domain/ids.ts';
 import type { StoredChunk } from '../../ports/index-store.ts';
+import type { RowScan } from '../../ports/rows.ts';
+import { rowScanOf, whyNoRows, type LiveSource } from '../live-source.ts';
 import type { Progress, VerifyReport } from '../services.ts';
 import { currentToken, tokenReached } from '../tokens.ts';
 import { compareDocument, type Problem, type StoredState } from './compare.ts';
 import type { VerifyDeps } from './deps.ts';
-import { expectedNow, orPoison, recheck, type Suspect } from './recheck.ts';
+import type { ExpectedDocument } from './expected.ts';
+import { recheck } from './recheck.ts';
+import { expectedNow } from './rows-now.ts';
 import { readStored, textHash } from './stored.ts';
+import { orPoison, type Suspect } from './suspects.ts';
 import { wrongVectors } from './vectors.ts';
 
 export type { VerifyDeps } from './deps.ts';
@@ -33,6 +38,8 @@ export async function verify(
 ): Promise<VerifyReport> {
   const started = deps.clock.monotonic();
   const sources = deps.sources();
+  const compared = comparable(sources);
+  const notCompared = sources.filter(({ rowScan }) => rowScan === undefined);
   onProgress({ phase: 'waiting for the index to catch up', done: 0, total: undefined });
   const token = await currentToken(sources, signal);
   await tokenReached(token, sources, CATCH_UP_MS, signal);
@@ -40,12 +47,13 @@ export async function verify(
   const readAt = deps.clock.now();
   onProgress({ phase: 'reading the index', done: 0, total: undefined });
   const stored = await readStored(deps.index, { vectorSample: options.vectorSample, random: deps.random }, signal);
-  const scan = await compareRows(deps, stored.states, onProgress, signal);
+  const scan = await compareRows(deps, compared, stored.states, onProgress, signal);
   // A chunk that is wrong anyway says nothing about its document's vectors.
   const wrong = new Set(scan.suspects.flatMap(({ problems }) => problems.map(({ chunk }) => chunk)));
   const sample = stored.sample.filter(({ id }) => !wrong.has(id));
   const vectorsWrong = await checkSample(deps, sample, onProgress, signal);
-  const unseen = [...stored.states].filter(([id]) => !scan.seen.has(id));
+  const unread = new Set(notCompared.map(({ source }) => source.name));
+  const unseen = [...stored.states].filter(([id, { head }]) => !scan.seen.has(id) && !unread.has(head?.source ?? ''));
   const suspects: Suspect[] = [
     ...withVectors(scan, vectorsWrong),
     ...unseen.flatMap(([id, state]): Suspect[] => {
@@ -79,7 +87,21 @@ export async function verify(
     tookMs: deps.clock.monotonic() - started,
     token,
     repaired,
+    comparedWith: compared.map(({ source, rowScan }) => ({ source: source.name, origin: rowScan.origin })),
+    notCompared: notCompared.map((live) => ({ source: live.source.name, reason: whyNoRows(live) })),
   });
+}
+
+interface ComparableSource extends LiveSource {
+  readonly rowScan: RowScan;
+}
+
+/** Those whose rows can be read. @throws poison SOURCE_ROWS_UNAVAILABLE where there is none. */
+function comparable(sources: readonly LiveSource[]): readonly ComparableSource[] {
+  const compared = sources.filter((live): live is ComparableSource => live.rowScan !== undefined);
+  const [first] = sources;
+  if (compared.length === 0 && first !== undefined) rowScanOf(first, 'There is nothing to compare the index with');
+  return compared;
 }
 
 type Place = Omit<Suspect, 'problems' | 'vectorsWrong'>;
@@ -91,7 +113,8 @@ interface RowScanResult {
 }
 
 async function compareRows(
-  { sources, expectations, clock }: VerifyDeps,
+  { expectations, clock }: VerifyDeps,
+  sources: readonly ComparableSource[],
   states: ReadonlyMap<DocumentId, StoredState>,
   onProgress: (progress: Progress) => void,
   signal: AbortSignal,
@@ -99,9 +122,9 @@ async function compareRows(
   const seen = new Map<DocumentId, Place>();
   const suspects: Suspect[] = [];
   let unindexable = 0;
-  for (const live of sources()) {
+  for (const live of sources) {
     for (const [table, mapping] of live.mappings) {
-      for await (const { key, row } of live.source.rows(table, signal)) {
+      for await (const { key, row } of live.rowScan.rows(table, signal)) {
         const id = live.documentId(table, key);
         const place = { id, table, row: { live, key }, foundAt: clock.now() };
         seen.set(id, place);
@@ -150,10 +173,20 @@ async function repairAll(
   for (const suspect of found) {
     onProgress({ phase: 'repairing', done: repaired, total: found.length });
     // One that the redactor or the embedder refuses stays as it is, and is reported; the others are mended all the same.
-    const outcome = await orPoison(() => deps.repair(suspect.id, () => expectedNow(deps, suspect, signal), signal));
+    const outcome = await orPoison(() => deps.repair(suspect.id, () => toRepair(deps, suspect, signal), signal));
     if (outcome !== 'poison') repaired += 1;
   }
   return repaired;
+}
+
+async function toRepair(
+  { expectations }: VerifyDeps,
+  suspect: Suspect,
+  signal: AbortSignal,
+): Promise<ExpectedDocument | undefined> {
+  const expected = (await expectedNow(expectations, [suspect], signal)).get(suspect);
+  if (expected !== 'poison') return expected;
+  throw new FreshetError('ROW_NOT_INDEXABLE', 'poison', 'The row cannot be indexed as it is; see the dead letters.');
 }
 
 function tableOf(head: Head | undefined): TableId {
@@ -164,7 +197,15 @@ function report(
   found: readonly Suspect[],
   facts: Pick<
     VerifyReport,
-    'documents' | 'chunks' | 'vectorsChecked' | 'unindexable' | 'tookMs' | 'token' | 'repaired'
+    | 'documents'
+    | 'chunks'
+    | 'vectorsChecked'
+    | 'unindexable'
+    | 'tookMs'
+    | 'token'
+    | 'repaired'
+    | 'comparedWith'
+    | 'notCompared'
   >,
 ): VerifyReport {
   const problems = found.flatMap(({ id, table, problems: own, vectorsWrong }) => [
