@@ -1,3 +1,4 @@
+import type { TableContract } from './contract.ts';
 import type { TextFormat } from './document.ts';
 import type { TableId, TenantId } from './ids.ts';
 import type { MetadataFilter } from './search.ts';
@@ -33,4 +34,6 @@ export interface TableMapping {
   readonly columns: Readonly<Record<string, ColumnPolicy>>;
   /** Rows that do not pass are deleted from the index. Keys are column names. */
   readonly filter?: MetadataFilter;
+  /** What its rows must look like; one that does not is a dead letter. */
+  readonly contract?: TableContract;
 }

@@ -43,7 +43,7 @@ export function unresolvedColumns(row: Row, columns: readonly string[]): readonl
   return columns.filter((column) => row[column] === UNCHANGED);
 }
 
-/** @throws poison MAPPING_COLUMN_MISSING when the source has no such column (renamed or dropped). */
+/** @throws poison MAPPING_COLUMN_MISSING when the source has no such column (renamed or dropped), TOAST_VALUE_UNAVAILABLE */
 export function columnValue(row: Row, column: string, mapping: TableMapping): ColumnValue {
   if (mapping.columns[column] === 'drop') return null;
   const value = row[column];
@@ -53,6 +53,16 @@ export function columnValue(row: Row, column: string, mapping: TableMapping): Co
       'poison',
       `Table ${mapping.table} has no column "${column}", which its mapping reads. If it was renamed, change the mapping and restart; ` +
         `then "freshet dlq retry all".`,
+      { details: { table: mapping.table, column } },
+    );
+  }
+  if (value === UNCHANGED) {
+    // The pipeline has looked it up before it maps; a scan that could not must not take it for empty text.
+    throw new FreshetError(
+      'TOAST_VALUE_UNAVAILABLE',
+      'poison',
+      `A row of table ${mapping.table} came without its unchanged large column "${column}". Set REPLICA IDENTITY FULL on the table, or ` +
+        `give the source a connection for look-ups.`,
       { details: { table: mapping.table, column } },
     );
   }

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { ColumnValue, Row } from '../domain/change.ts';
 import { canonicalJson } from '../domain/canonical-json.ts';
+import { requireContract } from '../domain/contract.ts';
 import type { Document, Metadata, MetadataValue, TextFormat } from '../domain/document.ts';
 import { FreshetError } from '../domain/errors.ts';
 import { DEFAULT_TENANT, tenantId, type DocumentId, type RowKey } from '../domain/ids.ts';
@@ -41,6 +42,7 @@ function mapRow(
   mapping: TableMapping,
   options: MapperOptions,
 ): Document | undefined {
+  if (mapping.contract !== undefined) requireContract(row, mapping.contract, mapping.table);
   const value = (column: string): ColumnValue => columnValue(row, column, mapping);
   if (mapping.filter !== undefined) {
     const columns = filterColumns(mapping.filter).map((column) => [column, column] as const);
