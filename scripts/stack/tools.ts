@@ -9,7 +9,7 @@ const OUTPUT_BYTES_MAX = 8 * 1024 * 1024;
 
 /** What the stack takes from the machine, with the Debian package that brings it. */
 export const DEBIAN_PACKAGES = {
-  java: 'openjdk-17-jre-headless',
+  java: 'default-jre-headless',
   mvn: 'maven',
   python3: 'python3-venv',
   tar: 'tar',
