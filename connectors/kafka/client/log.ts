@@ -1,0 +1,34 @@
+import kafkajs, { type LogEntry } from 'kafkajs';
+
+/** What the client library says. Its own text may hold whatever a broker sent, and is not passed on: only where, and a name for what. */
+export interface ClientLog {
+  readonly level: 'info' | 'warn' | 'error';
+  /** Which part of the library, e.g. `ConsumerGroup`. */
+  readonly part: string;
+  readonly message: string;
+  readonly topic?: string;
+  readonly partition?: number;
+}
+
+/**
+ * A log creator for kafkajs. Calls the listener synchronously and lets through what it throws: for some of its decisions, the log line is
+ * the only moment at which kafkajs can be stopped (see {@link isOutOfRange}).
+ */
+export function logCreator(listener: (entry: ClientLog) => void): () => (entry: LogEntry) => void {
+  const { logLevel } = kafkajs;
+  return () =>
+    ({ namespace, level, log }) => {
+      const { message, topic, partition } = log as LogEntry['log'] & { topic?: unknown; partition?: unknown };
+      listener({
+        level: level === logLevel.ERROR ? 'error' : level === logLevel.WARN ? 'warn' : 'info',
+        part: namespace,
+        message,
+        ...(typeof topic === 'string' ? { topic } : {}),
+        ...(typeof partition === 'number' ? { partition } : {}),
+      });
+    };
+}
+
+/** kafkajs is about to jump to the earliest or latest record and to commit that, because the offset it asked for is not there (any more). */
+export const isOutOfRange = ({ part, message }: ClientLog): boolean =>
+  part === 'ConsumerGroup' && message.startsWith('Offset out of range, resetting');
