@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, flag, httpUrl, integer, pem, secret, section, text } from './fields.ts';
+import { duration, flag, httpUrl, integer, pem, secret, section } from './fields.ts';
 
 const sqlite = section('One file below `dataDir`: the embedded index, for one instance.', {
   engine: z.literal('sqlite').meta({ description: '`sqlite`: one file below `dataDir`.' }),

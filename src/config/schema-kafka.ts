@@ -76,8 +76,8 @@ const registry = section('A schema registry (Confluent’s API; Apicurio serves 
   username: text('User name, for basic authentication.').exactOptional(),
   password: secret('Its password.').exactOptional(),
   token: secret('A bearer token, instead of user name and password.').exactOptional(),
-  ca: pem('Certificates of the authorities to trust, instead of the system’s.').exactOptional(),
-  timeout: duration('How long it may take to answer.', { min: 100 }).default(5_000),
+  ssl: tls.meta({ description: 'TLS beyond the defaults, for `https`.' }).exactOptional(),
+  timeout: duration('How long it may take to answer.', { min: 100 }).default(10_000),
 }).superRefine(({ username, password, token }, context) => {
   const wants = (missing: string, message: string): void =>
     context.addIssue({ code: 'custom', path: [missing], message });
@@ -109,7 +109,7 @@ const start = z
   .default('earliest')
   .meta({
     description:
-      'Where a partition without a committed offset begins: `earliest`, `latest`, `{ timestamp: … }` or `{ offsets: … }`. Only `earliest` on topics that hold a whole snapshot gives a whole index.',
+      'Where a source begins that was never started before: `earliest`, `latest`, `{ timestamp: … }` or `{ offsets: … }`. Topics that appear later begin at `earliest`. Only `earliest`, on topics that hold a whole snapshot, gives a whole index.',
   });
 
 const pattern = (description: string) =>
@@ -168,10 +168,15 @@ export const kafkaSource = section('Topics that Debezium writes, read from Kafka
     min: 6_000,
     max: 1_800_000,
   }).default(60_000),
-  metadataInterval: duration('Between two looks for new topics and partitions.', { min: 1_000 }).default(30_000),
+  metadataInterval: duration('Between two looks for new topics, partitions and a changed cluster.', {
+    min: 1_000,
+  }).default(10_000),
   fetch: section('What is asked of the brokers at a time.', {
-    maxWait: duration('How long a broker may wait for records.', { min: 1, max: 30_000 }).default(250),
-    maxBytes: bytes('Bytes of one answer.', { min: 65_536, max: 1e9 }).default(10e6),
+    maxWait: duration('How long a broker may wait for a first record; resuming a paused partition takes as long.', {
+      min: 1,
+      max: 30_000,
+    }).default(100),
+    maxBytes: bytes('Bytes of one answer.', { min: 65_536, max: 1e9 }).default(8_388_608),
     maxBytesPerPartition: bytes('Bytes of one partition in it.', { min: 65_536, max: 1e9 }).default(1_048_576),
   }).prefault({}),
   tables: kafkaTables,

@@ -178,7 +178,7 @@ describe('A Kafka source', () => {
       format: 'auto',
       start: 'earliest',
       epoch: 0,
-      fetch: { maxWait: 250 },
+      fetch: { maxWait: 100 },
     });
   });
 
