@@ -1,6 +1,8 @@
+import type { ColumnContract, TableContract } from '../domain/contract.ts';
 import { tableId, tenantId } from '../domain/ids.ts';
 import type { TableMapping } from '../domain/mapping.ts';
 import type { MetadataCondition, MetadataFilter } from '../domain/search.ts';
+import type { ContractConfig } from './schema-contract.ts';
 import type { FilesSourceConfig } from './schema-sources.ts';
 import { qualifiedTable } from './schema-table-list.ts';
 import type { RowFilter, TableConfig } from './schema-tables.ts';
@@ -8,7 +10,7 @@ import { templateOfColumns } from './template.ts';
 
 /** One table of the configuration as the domain's mapping. Pure: equal settings give equal mappings, and so equal fingerprints. */
 export function toTableMapping(source: string, name: string, table: TableConfig): TableMapping {
-  const { key, text, title, uri, tenant, access, metadata, format, columns, filter } = table;
+  const { key, text, title, uri, tenant, access, metadata, format, columns, filter, contract } = table;
   return {
     table: tableId(`${source}.${qualifiedTable(name)}`),
     ...(key === undefined ? {} : { key }),
@@ -21,6 +23,7 @@ export function toTableMapping(source: string, name: string, table: TableConfig)
     format,
     columns,
     ...(filter === undefined ? {} : { filter: toFilter(filter) }),
+    ...(contract === undefined ? {} : { contract: toContract(contract) }),
   };
 }
 
@@ -44,6 +47,14 @@ export function toTableMappings(
   tables: Readonly<Record<string, TableConfig>>,
 ): readonly TableMapping[] {
   return Object.entries(tables).map(([name, table]) => toTableMapping(source, name, table));
+}
+
+function toContract({ columns, additional }: ContractConfig): TableContract {
+  const entries = Object.entries(columns).map(([name, column]): [string, ColumnContract] => [
+    name,
+    typeof column === 'string' ? { type: column } : column,
+  ]);
+  return { columns: Object.fromEntries(entries), additional };
 }
 
 function toFilter(filter: RowFilter): MetadataFilter {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatProblem, maskSecrets } from '../../src/config/index.ts';
+import { formatProblem, maskSecrets, toTableMappings } from '../../src/config/index.ts';
 import { load, problemsOf } from './helpers.ts';
 
 const kafka = (settings: string, tables = '{ articles: { text: "{body}" } }'): string => `
@@ -206,6 +206,23 @@ describe('A Kafka source', () => {
       ),
     );
     expect(JSON.stringify(maskSecrets(config))).not.toContain('hunter2');
+  });
+});
+
+describe('A contract', () => {
+  it('belongs to the mapping, whether a column is a type or a section', () => {
+    const { config } = load(
+      kafka(
+        'topicPrefix: s',
+        '{ a: { text: "{b}", contract: { columns: { id: integer, b: { type: text, nullable: false } } } } }',
+      ),
+    );
+    const source = config.sources.shop;
+    const [mapping] = source?.type === 'kafka' ? toTableMappings('shop', source.tables) : [];
+    expect(mapping?.contract).toEqual({
+      columns: { id: { type: 'integer' }, b: { type: 'text', nullable: false } },
+      additional: 'allow',
+    });
   });
 });
 
