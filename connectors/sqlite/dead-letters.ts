@@ -1,9 +1,9 @@
 import type { DocumentId, PartitionId, RowKey } from '../../src/domain/ids.ts';
 import type { Version } from '../../src/domain/version.ts';
 import type { DeadLetter, DeadLetters, StoredDeadLetter } from '../../src/ports/dead-letters.ts';
+import type { Seal } from '../../src/runtime/seal.ts';
 import type { Cells, Database } from './database.ts';
 import { packJson, unpackJson } from './odd-text.ts';
-import type { Seal } from './seal.ts';
 import type { GroupCommit } from './writer.ts';
 
 const COLUMNS = 'number, identity, attempts, sealed_key, letter';

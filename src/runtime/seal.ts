@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { FreshetError } from '../../src/domain/errors.ts';
+import { FreshetError } from '../domain/errors.ts';
 
 const ALGORITHM = 'aes-256-gcm';
 const FORMAT = 1;
@@ -7,23 +7,32 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 export const SEAL_KEY_BYTES = 32;
 
+/** How a store says that a key is not the one it was sealed with. */
+export interface SealErrors {
+  readonly code: string;
+  /** What was sealed, and how to mend it. */
+  readonly wrongKey: string;
+}
+
 /**
  * Seals short texts that may be personal data (row keys) for storage: AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce.
  * Bytes: format 1 | nonce 12 | tag 16 | ciphertext. `context` is authenticated with it, so a sealed value cannot be moved to another row.
  */
 export class Seal {
   readonly #key: Uint8Array;
+  readonly #errors: SealErrors;
 
-  constructor(key: Uint8Array) {
+  constructor(key: Uint8Array, errors: SealErrors) {
     if (key.length !== SEAL_KEY_BYTES) {
       throw new FreshetError(
-        'STATE_SEAL_KEY',
+        errors.code,
         'fatal',
         `The key that seals stored row keys must be ${SEAL_KEY_BYTES} bytes, not ${key.length}.`,
         { details: { found: key.length, expected: SEAL_KEY_BYTES } },
       );
     }
     this.#key = new Uint8Array(key);
+    this.#errors = errors;
   }
 
   seal(text: string, context: string): Uint8Array {
@@ -33,7 +42,7 @@ export class Seal {
     return Buffer.concat([Buffer.of(FORMAT), nonce, cipher.getAuthTag(), sealed]);
   }
 
-  /** Throws `fatal` STATE_SEAL_KEY when it was sealed under another key, or altered. */
+  /** Throws `fatal` under the store's code when it was sealed under another key, or altered. */
   open(sealed: Uint8Array, context: string): string {
     const body = 1 + NONCE_BYTES + TAG_BYTES;
     try {
@@ -43,13 +52,7 @@ export class Seal {
         .setAuthTag(sealed.subarray(1 + NONCE_BYTES, body));
       return Buffer.concat([decipher.update(sealed.subarray(body)), decipher.final()]).toString('utf8');
     } catch (cause) {
-      throw new FreshetError(
-        'STATE_SEAL_KEY',
-        'fatal',
-        'The state file was sealed with another key than the one in keys.json beside it. Restore keys.json from the same backup as state.sqlite. ' +
-          'Without one, move state.sqlite and index.sqlite away: the sources are indexed anew, only pushed documents must be pushed again.',
-        { cause },
-      );
+      throw new FreshetError(this.#errors.code, 'fatal', this.#errors.wrongKey, { cause });
     }
   }
 }
