@@ -1,64 +1,86 @@
-import type { ColumnType } from './columns.ts';
-import type { ConnectSchema } from './connect-schema.ts';
+import type { DecodeOptions, ParsedRecord, RawRecord, TopicRole } from './decode-options.ts';
+import { isEnvelope, readEnvelope } from './envelope.ts';
+import { DebeziumDecodeError } from './errors.ts';
+import { JsonConverter } from './json-converter.ts';
+import { isObject } from './objects.ts';
+import { Rows } from './reading.ts';
+import type { Parsed, Reading } from './reading.ts';
 import type { DebeziumRecord } from './records.ts';
-
-export type HeaderValue = Uint8Array | string | null | undefined;
-/** Header values as Kafka clients give them; of several under one name (each transform adds its own) the last one counts. */
-export type RecordHeaders = Readonly<Record<string, HeaderValue | readonly HeaderValue[]>>;
-
-/** A record as it lies in Kafka, its JSON not yet parsed. */
-export interface RawRecord {
-  readonly topic: string;
-  readonly key: Uint8Array | string | null;
-  readonly value: Uint8Array | string | null;
-  readonly headers?: RecordHeaders | undefined;
-}
-
-/** A record whose key and value another converter (Avro, Protobuf) has parsed already. */
-export interface ParsedRecord {
-  readonly topic: string;
-  readonly key: unknown;
-  readonly value: unknown;
-  readonly keySchema?: ConnectSchema | undefined;
-  readonly valueSchema?: ConnectSchema | undefined;
-  readonly headers?: RecordHeaders | undefined;
-}
-
-/** What a topic carries, where its records alone do not say so. */
-export type TopicRole = 'rows' | 'heartbeats' | 'transactions' | 'signals' | 'notifications' | 'schema-changes';
-
-export interface DecodeOptions {
-  /** Debezium's `unavailable.value.placeholder`. Default `__debezium_unavailable_value`. */
-  readonly unavailableValue?: string | undefined;
-  /** Types of columns by table (`schema.table`, as in `ChangeRecord.table`; for unwrapped records also the topic), for records without schema. */
-  readonly columns?: Readonly<Record<string, Readonly<Record<string, ColumnType>>>> | undefined;
-  /** Topics whose role cannot be told from their records. A topic of `rows` never holds a signal, however much a row looks like one. */
-  readonly roles?: Readonly<Record<string, TopicRole>> | undefined;
-  /**
-   * `marked` (default): a plain object counts as an unwrapped row only if something says so: added fields, Debezium's headers, a schema.
-   * `any`: every object that is nothing else is a row (ExtractNewRecordState without added fields, before Debezium 3). `never`: none is.
-   */
-  readonly unwrapped?: 'marked' | 'any' | 'never' | undefined;
-  /** `add.fields.prefix` and `add.headers.prefix` of ExtractNewRecordState. Default `__`. */
-  readonly addedPrefix?: string | undefined;
-}
+import { readService, serviceRole } from './service-records.ts';
+import { isMarked, readTombstone, readUnwrapped } from './unwrapped.ts';
 
 export interface Decoder {
-  /** @throws {DebeziumDecodeError} on everything that is not a known record; never another error. */
+  /** Key and value as JSON, with schemas or without. @throws {DebeziumDecodeError} on everything that is not a known record */
   decode(record: RawRecord): DebeziumRecord;
-  /** The same for records that are parsed already. @throws {DebeziumDecodeError} */
+  /** Key and value parsed already, by Avro for one. @throws {DebeziumDecodeError} */
   interpret(record: ParsedRecord): DebeziumRecord;
 }
 
+const ABSENT: Parsed = { data: null, schema: undefined };
+
 /** A decoder with options of its own. Keep it: it remembers the schemas it has seen. */
-export function createDecoder(_options: DecodeOptions = {}): Decoder {
-  throw new Error('not yet');
+export function createDecoder(options: DecodeOptions = {}): Decoder {
+  const converter = new JsonConverter();
+  const rows = new Rows(options);
+  const roles = new Map<string, TopicRole>(Object.entries(options.roles ?? {}));
+  const prefix = options.addedPrefix ?? '__';
+  const unwrapped = options.unwrapped ?? 'marked';
+
+  function read(reading: Reading): DebeziumRecord {
+    const value = reading.value.data;
+    if (value === null || value === undefined) return readTombstone(reading, prefix);
+    if (!isObject(value)) throw unknown('The value is neither an object nor null.');
+    const role = roles.get(reading.topic);
+    if (role !== undefined && role !== 'rows') return readService(reading, value, role);
+    if (isEnvelope(value)) return readEnvelope(reading, value);
+    const marked = role === 'rows' || isMarked(reading, value, prefix);
+    const service = role === 'rows' ? undefined : serviceRole(reading, value, marked);
+    if (service !== undefined) return readService(reading, value, service);
+    if (unwrapped === 'any' || (unwrapped === 'marked' && marked)) return readUnwrapped(reading, value, prefix);
+    throw unknown(
+      'The value is no record of Debezium. If it is a row after ExtractNewRecordState, add fields to it (add.fields=op,source.ts_ms) or set unwrapped to "any".',
+    );
+  }
+
+  return {
+    decode: ({ topic, key, value, headers }) =>
+      read({
+        topic,
+        key: key === null ? ABSENT : converter.key(topic, key),
+        value: value === null ? ABSENT : converter.value(topic, value),
+        headers,
+        rows,
+      }),
+    interpret: ({ topic, key, value, keySchema, valueSchema, headers }) =>
+      read({
+        topic,
+        key: { data: key, schema: keySchema },
+        value: { data: value, schema: valueSchema },
+        headers,
+        rows,
+      }),
+  };
 }
 
+/** One record with the default decoder, or with one made for these options: for many records keep a `createDecoder`. */
 export function decodeRecord(record: RawRecord, options?: DecodeOptions): DebeziumRecord {
-  return createDecoder(options).decode(record);
+  return decoderFor(options).decode(record);
 }
 
+/** @see decodeRecord */
 export function interpret(record: ParsedRecord, options?: DecodeOptions): DebeziumRecord {
-  return createDecoder(options).interpret(record);
+  return decoderFor(options).interpret(record);
 }
+
+const DEFAULT = createDecoder();
+/** Options are usually one constant: its decoder is made once. */
+const decoders = new WeakMap<DecodeOptions, Decoder>();
+
+function decoderFor(options: DecodeOptions | undefined): Decoder {
+  if (options === undefined) return DEFAULT;
+  let decoder = decoders.get(options);
+  if (decoder === undefined) decoders.set(options, (decoder = createDecoder(options)));
+  return decoder;
+}
+
+const unknown = (message: string): DebeziumDecodeError => new DebeziumDecodeError('UNKNOWN_SHAPE', 'value', message);

@@ -1,22 +1,33 @@
 export { connectSchemaOfAvro } from './avro.ts';
 export type { ColumnType, SimpleColumnType } from './columns.ts';
+export { connectSchema } from './connect-schema.ts';
 export type { ConnectField, ConnectSchema, ConnectType } from './connect-schema.ts';
 export { createDecoder, decodeRecord, interpret } from './decode.ts';
+export type { Decoder } from './decode.ts';
 export type {
   DecodeOptions,
-  Decoder,
   HeaderValue,
   ParsedRecord,
   RawRecord,
   RecordHeaders,
   TopicRole,
-} from './decode.ts';
+} from './decode-options.ts';
 export { DebeziumDecodeError } from './errors.ts';
 export type { DecodeErrorCode } from './errors.ts';
-export { ExactNumber, parseJson } from './json.ts';
+export { ExactNumber } from './exact-number.ts';
+export { parseJson } from './json.ts';
 export type { JsonValue } from './json.ts';
+export { tableOfTopic } from './reading.ts';
 export type * from './records.ts';
-export { mongodbSource, mysqlSource, parseSequence, postgresSource, sourceBlock, sqlServerSource } from './source.ts';
+export {
+  mongodbSource,
+  mysqlSource,
+  parseSequence,
+  postgresSource,
+  sourceBlock,
+  sqlServerSource,
+  tableOf,
+} from './source.ts';
 export type {
   MongodbSource,
   MysqlSource,

@@ -92,6 +92,8 @@ export interface MessageRecord extends EnvelopeBase {
  */
 export interface TombstoneRecord extends RecordBase {
   readonly kind: 'tombstone';
+  /** `schema.table` as far as added headers or the topic's name tell; null otherwise. */
+  readonly table: string | null;
   /** What ExtractNewRecordState added as headers: `op: 'd'` says that this tombstone came from a delete. */
   readonly added: AddedFields;
   readonly newKey: RecordKey | null;
@@ -100,6 +102,8 @@ export interface TombstoneRecord extends RecordBase {
 /** A row after the ExtractNewRecordState transform: no envelope, only what was configured to be added. */
 export interface UnwrappedRecord extends RecordBase {
   readonly kind: 'unwrapped';
+  /** `schema.table` as far as added fields or the topic's name tell; null otherwise. */
+  readonly table: string | null;
   /** The row's columns, without what the transform added. Of a deleted row only the key columns can be trusted. */
   readonly row: Row;
   /** A delete rewritten into a row (`delete.tombstone.handling.mode=rewrite`). */

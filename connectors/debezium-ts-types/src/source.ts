@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { DebeziumDecodeError } from './errors.ts';
+import { isAbsent } from './objects.ts';
 
 /** 64-bit: a bigint only where a double would lose digits. */
 const long = z.union([z.number(), z.bigint()]);
@@ -75,12 +77,40 @@ export type MongodbSource = z.infer<typeof mongodbSource>;
 export type SqlServerSource = z.infer<typeof sqlServerSource>;
 export type SourceBlock = z.infer<typeof sourceBlock>;
 
+/** @throws {DebeziumDecodeError} INVALID_FIELD; names the field, never what it holds */
+export function parseSource(raw: unknown, where: string): SourceBlock {
+  const parsed = sourceBlock.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  const path = [where, ...(parsed.error.issues[0]?.path ?? []).map(String)].join('.');
+  const known = 'postgresql, mysql, mariadb, mongodb or sqlserver';
+  throw new DebeziumDecodeError(
+    'INVALID_FIELD',
+    path,
+    `The source block is not one of ${known} as Debezium writes it.`,
+  );
+}
+
+/** `schema.table`, `database.table` or `database.collection`: the table's name in its own database. */
+export function tableOf(source: SourceBlock): string {
+  switch (source.connector) {
+    case 'postgresql':
+      return `${source.schema}.${source.table}`;
+    case 'sqlserver':
+      return `${source.schema ?? ''}.${source.table ?? ''}`;
+    case 'mongodb':
+      return `${source.db ?? ''}.${source.collection}`;
+    case 'mysql':
+    case 'mariadb':
+      return `${source.db ?? ''}.${source.table ?? ''}`;
+  }
+}
+
 /** Of PostgreSQL: the LSN of the last commit before the event (null before the first), and the event's own. */
 export type PostgresSequence = readonly [lastCommit: bigint | null, lsn: bigint | null];
 
 /** `["31671600","31671872"]` or `[null,"31655928"]` as numbers; undefined if absent or of another connector's form. */
 export function parseSequence(text: string | null | undefined): PostgresSequence | undefined {
-  const match = text == null ? null : /^\[\s*(?:null|"(\d{1,20})")\s*,\s*(?:null|"(\d{1,20})")\s*\]$/.exec(text);
+  const match = isAbsent(text) ? null : /^\[\s*(?:null|"(\d{1,20})")\s*,\s*(?:null|"(\d{1,20})")\s*\]$/.exec(text);
   if (match === null) return undefined;
   return [match[1] === undefined ? null : BigInt(match[1]), match[2] === undefined ? null : BigInt(match[2])];
 }

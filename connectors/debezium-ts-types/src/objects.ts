@@ -1,0 +1,13 @@
+export type PlainObject = Readonly<Record<string, unknown>>;
+
+export function isObject(value: unknown): value is PlainObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+}
+
+export const isAbsent = (value: unknown): value is null | undefined => value === null || value === undefined;
+
+/** An own field, whatever its name: plain assignment of `__proto__` would change the prototype instead. */
+export function setField<T>(object: Record<string, T>, name: string, value: T): void {
+  if (name !== '__proto__') object[name] = value;
+  else Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
+}
