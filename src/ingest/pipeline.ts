@@ -182,15 +182,8 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       lanes.push(laneKey(change), task);
     });
 
-  /**
-   * Hands partitions over: what was delivered of them is finished and committed while they are still ours, and then they are forgotten, with
-   * the heads their next owner may change. What goes on after that is as harmless as a zombie's work: its writes are guarded.
-   */
-  const handOver: RevokedListener = async (partitions, how, deadline) => {
-    await deliveredByNow();
-    if (how === 'revoking') await committer.drained(partitions, deadline);
-    committer.forget(partitions);
-    context.ledger.forgetAll();
+  const onRevoked: RevokedListener = async (partitions, how, deadline) => {
+    await context.rules.handOver(partitions, how, deadline, { committer, ledger: context.ledger });
     span.released();
   };
 
@@ -204,7 +197,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
 
   return {
     async run(signal) {
-      source.onRevoked(handOver);
+      source.onRevoked(onRevoked);
       try {
         await readAll(AbortSignal.any([signal, work.signal]));
       } catch (error) {
@@ -225,9 +218,6 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
 
 /** Order is kept per row. The key's own partition is not part of it: a snapshot's row and a streamed change of it share a lane. */
 const laneKey = (change: RowChange): string => `${change.table}\u0000${change.key}`;
-
-/** What the source has yielded is dispatched within this turn of the event loop; of revoked partitions it yields nothing more. */
-const deliveredByNow = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function coordinatesOf(change: RowChange): Omit<FailedRecord, 'source' | 'position' | 'document'> {
   const { table, key, version, sourcePosition, committedAt } = change;
