@@ -3,13 +3,17 @@ import type { Database } from './connection.ts';
 import { setupError } from './errors.ts';
 import type { TablePlan } from './table-plan.ts';
 
-export interface PostgresTable {
+/** Where a table's rows are. */
+export interface TablePlace {
   /** What its changes are delivered under. */
   readonly id: TableId;
   /** `schema.table` in the database; the id when left out. */
   readonly relation?: string;
   /** Key columns; the replica identity (usually the primary key) when left out. */
   readonly key?: readonly string[];
+}
+
+export interface PostgresTable extends TablePlace {
   /** Of this table's mapping and settings: another one means that every row must be read again. */
   readonly fingerprint: string;
 }
@@ -72,7 +76,7 @@ function splitName(id: string): { schema: string; name: string } {
 }
 
 /** The one column list that names a row for ever, or an error that says how to get one. */
-function chooseKey(table: PostgresTable, row: TableRow, qualified: string): readonly string[] {
+function chooseKey(table: TablePlace, row: TableRow, qualified: string): readonly string[] {
   const { id, key } = table;
   const identity = row.relreplident === 'd' ? row.primary_key : row.relreplident === 'i' ? row.identity_index : null;
   if (row.relreplident === 'f') {
@@ -113,7 +117,7 @@ function chooseKey(table: PostgresTable, row: TableRow, qualified: string): read
 }
 
 /** Undefined when there is no such table. */
-export async function inspectTable(database: Database, table: PostgresTable): Promise<TablePlan | undefined> {
+export async function inspectTable(database: Database, table: TablePlace): Promise<TablePlan | undefined> {
   const { id } = table;
   const relation = table.relation ?? id;
   const { schema, name } = splitName(relation);

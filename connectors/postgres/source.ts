@@ -4,12 +4,11 @@ import type { RowKey, TableId } from '../../src/domain/ids.ts';
 import type { RowLookup, RowScan } from '../../src/ports/rows.ts';
 import type { Source, SourceFreshness, TokenSource } from '../../src/ports/source.ts';
 import { backoffMs } from '../../src/runtime/backoff.ts';
-import { inspectTable, tableMissing } from './catalog.ts';
 import { CheckpointStore } from './checkpoint.ts';
 import { Database } from './connection.ts';
 import { Decoders } from './decode.ts';
 import { EpochState } from './epoch-state.ts';
-import { isDefinitionGone, Restart, setupError, stateOf } from './errors.ts';
+import { Restart, setupError } from './errors.ts';
 import { AsOf } from './freshness.ts';
 import { formatLsn, parseLsn, type Lsn } from './lsn.ts';
 import { reach, Watermark } from './marks.ts';
@@ -19,7 +18,7 @@ import { prepare } from './prepare.ts';
 import { Receiver } from './receiver.ts';
 import { RowReader } from './rows.ts';
 import { runSession } from './session.ts';
-import type { TablePlan } from './table-plan.ts';
+import { TableRows } from './table-rows.ts';
 import { readToken, tokenTarget } from './tokens.ts';
 
 export interface PostgresSource extends Source, TokenSource, RowLookup, RowScan {
@@ -39,24 +38,21 @@ export function createPostgresSource(options: PostgresSourceOptions): PostgresSo
   return new LogicalReplicationSource(options);
 }
 
-const poison = ({ code, message, details }: FreshetError): FreshetError =>
-  new FreshetError(code, 'poison', message, { details });
-
 class LogicalReplicationSource implements PostgresSource {
   readonly name: string;
-  readonly origin = 'the database';
+  readonly origin: string;
   readonly #options: PostgresSourceOptions;
   readonly #limits: PostgresLimits;
   readonly #database: Database;
   readonly #decoders: Decoders;
   readonly #reader: RowReader;
+  readonly #rows: TableRows;
   readonly #store: CheckpointStore;
   readonly #outbox: Outbox;
   readonly #settled: Watermark;
   readonly #asOf = new AsOf();
   readonly #gauges: Record<string, number> = {};
   readonly #closed = new AbortController();
-  #plans = new Map<TableId, TablePlan>();
   #epoch: EpochState | undefined;
   #receiver: Receiver | undefined;
   #isConnected = false;
@@ -72,6 +68,8 @@ class LogicalReplicationSource implements PostgresSource {
     this.#database = new Database(options.connectionString, options.name);
     this.#decoders = new Decoders(this.#database);
     this.#reader = new RowReader(this.#database, this.#decoders, this.#limits.chunkBytes);
+    this.#rows = new TableRows(this.#database, this.#reader, options.tables);
+    this.origin = this.#rows.origin;
     this.#store = new CheckpointStore(options.checkpoints, options.name);
     this.#outbox = new Outbox({ maxBytes: this.#limits.outboxBytes, maxItems: this.#limits.outboxItems });
     this.#settled = new Watermark(options.clock);
@@ -188,7 +186,7 @@ class LogicalReplicationSource implements PostgresSource {
         { isFirst, furthest: this.#epoch?.progress.end ?? 0n, epochReason: reason },
         signal,
       );
-      this.#plans = new Map(plans.map((plan) => [plan.id, plan]));
+      this.#rows.know(plans);
       if (isFirst || isNewEpoch) this.#beginEpoch(new EpochState(this.name, checkpoint, plans, clock));
       const epoch = this.#epoch as unknown as EpochState;
       epoch.keepOnly(plans);
@@ -299,36 +297,12 @@ class LogicalReplicationSource implements PostgresSource {
     }
   }
 
-  async row(table: TableId, key: RowKey, _signal: AbortSignal): Promise<Row | undefined> {
-    const known = this.#plans.get(table) ?? (await this.#find(table));
-    if (known === undefined) return undefined;
-    try {
-      return await this.#reader.row(known, key);
-    } catch (error) {
-      // A value that is none of the column's type (any more) names no row, now or later.
-      const state = stateOf(error) ?? '';
-      if (state.startsWith('22')) throw poison(error as FreshetError);
-      if (!isDefinitionGone(error)) throw error;
-      const plan = await this.#find(table);
-      return plan === undefined || plan.key.join() === known.key.join() ? undefined : this.#reader.row(plan, key);
-    }
+  row(table: TableId, key: RowKey, signal: AbortSignal): Promise<Row | undefined> {
+    return this.#rows.row(table, key, signal);
   }
 
-  async *rows(table: TableId, signal: AbortSignal): AsyncGenerator<{ readonly key: RowKey; readonly row: Row }> {
-    yield* this.#reader.scan(await this.#inspect(table), signal);
-  }
-
-  async #find(id: TableId): Promise<TablePlan | undefined> {
-    const table = this.#options.tables.find((candidate) => candidate.id === id);
-    const plan = table === undefined ? undefined : await inspectTable(this.#database, table);
-    if (plan !== undefined) this.#plans.set(id, plan);
-    return plan;
-  }
-
-  async #inspect(id: TableId): Promise<TablePlan> {
-    const plan = await this.#find(id);
-    if (plan === undefined) throw tableMissing(id);
-    return plan;
+  rows(table: TableId, signal: AbortSignal): AsyncIterable<{ readonly key: RowKey; readonly row: Row }> {
+    return this.#rows.rows(table, signal);
   }
 
   async replay(from: string): Promise<{ readonly message: string }> {
