@@ -27,8 +27,12 @@ export function isLaterTruncation(a: Truncation, b: Truncation | undefined): boo
   return a.epoch > b.epoch || (a.epoch === b.epoch && a.sourcePosition > b.sourcePosition);
 }
 
+/** The lowest position above another. */
+export function positionAfter(position: SourcePosition): SourcePosition {
+  return sourcePosition(BigInt(`0x${position.slice(0, 16)}`), BigInt(`0x${position.slice(16)}`) + 1n);
+}
+
 /** The lowest position that a truncation does not cover. */
 export function afterTruncation({ sourcePosition: covered }: Truncation): SourcePosition {
-  if (covered === EPOCH_START) return sourcePosition(0n);
-  return sourcePosition(BigInt(`0x${covered.slice(0, 16)}`), BigInt(`0x${covered.slice(16)}`) + 1n);
+  return covered === EPOCH_START ? sourcePosition(0n) : positionAfter(covered);
 }

@@ -1,0 +1,33 @@
+import type { RowKey, TableId } from '../../../src/domain/ids.ts';
+import { positionAfter } from '../../../src/domain/source-position.ts';
+import type { LogMemory, Place } from './memory.ts';
+
+/** What a tombstone says: that its row is gone (with or without a place in the source), or nothing new. */
+export type TombstoneMeaning = 'nothing' | { readonly deletes: true; readonly place: Place | undefined };
+
+/**
+ * A tombstone usually follows the delete that said the same. Twice it stands alone:
+ *
+ * - A transform drops deletes and leaves tombstones (`bare`). It has no position, and a run of re-sends may begin with it: then the inserts
+ *   sent again behind it must count too, so on such topics no change has a position (see `events.ts`).
+ * - Compaction removed the delete before we came to it. What precedes it in its partition is older than the delete was, and newer than all of
+ *   the row that we may have seen before it: right behind that is where it stands. So sent again before the row's newest state, it is told as
+ *   old like everything else.
+ */
+export function meaningOfTombstone(
+  { topic, partition, offset }: { readonly topic: string; readonly partition: number; readonly offset: bigint },
+  row: { readonly table: TableId; readonly key: RowKey },
+  memory: LogMemory,
+  tombstonesDelete: boolean | 'auto',
+): TombstoneMeaning {
+  const previous = memory.previous(topic, partition, offset);
+  if (previous?.deleted === true && previous.table === row.table && previous.key === row.key) return 'nothing';
+  // Nothing seen of the topic yet: to take it for a delete is right on a bare topic, and on others nearly always what was said before.
+  const shape = memory.shape(topic) ?? 'bare';
+  if (tombstonesDelete === true || (tombstonesDelete === 'auto' && shape === 'bare')) {
+    return { deletes: true, place: undefined };
+  }
+  if (previous === undefined) return 'nothing';
+  const { place } = previous;
+  return { deletes: true, place: place && { ...place, sourcePosition: positionAfter(place.sourcePosition) } };
+}
