@@ -19,3 +19,4 @@ export { isPemText } from './fields.ts';
 export { type ConfigInputs, findConfigFile, type LoadedConfig, loadConfig, type Origin } from './load.ts';
 export { maskSecrets, secretValues } from './secrets.ts';
 export { toFilesMapping, toTableMapping, toTableMappings } from './table-mapping.ts';
+export { parseColumnType } from './column-types.ts';

@@ -147,6 +147,14 @@ export const kafkaSource = section('Topics that Debezium writes, read from Kafka
     description: '`auto` tells JSON (with or without schema) and Avro by the first bytes of each record.',
   }),
   registry: registry.exactOptional(),
+  unwrapped: z.enum(['marked', 'any', 'never']).default('marked').meta({
+    description:
+      'Rows without an envelope (`ExtractNewRecordState`): where added fields, headers or a schema mark them, `any` object, or `never`.',
+  }),
+  tombstones: z.enum(['auto', 'delete', 'ignore']).default('auto').meta({
+    description:
+      'Whether a tombstone deletes its row. `auto`: where it is the only trace of a delete, on topics of rows without an envelope and after compaction.',
+  }),
   start,
   epoch: integer(
     'Counts the times the topics were made anew. Raise it by one to take up a recreated topic; see docs/production.md.',

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { COLUMN_TYPES, parseColumnType } from './column-types.ts';
 import { listOf, section, text } from './fields.ts';
 import { contract } from './schema-contract.ts';
+import { didYouMean } from './suggest.ts';
 import { parseTemplate } from './template.ts';
 
 /** The rules of a template that can be checked without the database: balanced braces, and at least one column in it. */
@@ -149,11 +151,17 @@ function checkDropped(table: Mapped, context: z.RefinementCtx): void {
 
 export const tableSchema = section('How rows of one table become documents.', shape).superRefine(checkDropped);
 
+const columnType = z.string().superRefine((value, context) => {
+  if (parseColumnType(value) !== undefined) return;
+  const known = `There is: ${COLUMN_TYPES.join(', ')}, and decimal(precision,scale).`;
+  context.addIssue({ code: 'custom', message: `is no type of a column.${didYouMean(value, COLUMN_TYPES)} ${known}` });
+});
+
 /** A table whose rows come as Debezium's records. */
 export const kafkaTableSchema = section('How rows of one table become documents.', {
   ...shape,
   topic: text('The table’s topic, where it is not `<topicPrefix>.<schema.table>`.').exactOptional(),
-  types: z.record(z.string().min(1), z.string().min(1)).default({}).meta({
+  types: z.record(z.string().min(1), columnType).default({}).meta({
     description:
       'Types of columns that plain JSON (without schema) does not tell: `price: decimal(10,2)`, `edited_at: timestamp`.',
   }),

@@ -151,6 +151,12 @@ const cases: readonly Case[] = [
     says: /is required with "deadLetters\.store: kafka"/,
   },
   {
+    name: 'a column of an unknown type',
+    yaml: kafka('topicPrefix: s', '{ a: { text: "{b}", types: { c: timestmp } } }'),
+    path: `${shop}.tables.a.types.c`,
+    says: /is no type of a column\. Did you mean "timestamp"\?.*decimal\(precision,scale\)/,
+  },
+  {
     name: 'a contract of an unknown type',
     yaml: kafka('topicPrefix: s', '{ a: { text: "{b}", contract: { columns: { id: varchar } } } }'),
     path: `${shop}.tables.a.contract.columns.id`,
