@@ -5,13 +5,37 @@ import { createMapper, type Mapper } from '../ingest/map.ts';
 import type { Chunker } from '../ports/chunker.ts';
 import { applyColumnPolicy } from '../redaction/column-policy.ts';
 import { createRedactor } from '../redaction/redactor.ts';
+import type { Cleanup } from '../runtime/cleanup.ts';
 import { lineId, type LineId } from '../services/blue-green/line-name.ts';
+import type { ConfiguredSettings, Section } from '../services/blue-green/plan.ts';
 import type { Embeddings, LeasedEmbedding } from './embeddings.ts';
 import { recogniserSelection } from './recognisers.ts';
 import type { SettingsParts } from './settings.ts';
 
 /** The part of the configuration that shapes what one index holds. */
 export type IndexSettings = Pick<FreshetConfig, 'embedder' | 'chunker' | 'redaction'>;
+
+/** The settings under `candidate:`: what is not given there is as in the main ones. */
+export function candidateSettings(config: FreshetConfig): IndexSettings | undefined {
+  const { candidate } = config;
+  if (candidate === undefined) return undefined;
+  const { modelPath, ...inherited } = config.embedder;
+  // The folder of the main model holds no other one.
+  const isOtherModel = candidate.embedder?.engine !== undefined || candidate.embedder?.model !== undefined;
+  return {
+    embedder: {
+      ...inherited,
+      ...(isOtherModel || modelPath === undefined ? {} : { modelPath }),
+      ...candidate.embedder,
+    },
+    chunker: { ...config.chunker, ...candidate.chunker },
+    redaction: {
+      ...config.redaction,
+      ...candidate.redaction,
+      recognisers: { ...config.redaction.recognisers, ...candidate.redaction?.recognisers },
+    },
+  };
+}
 
 /** Those settings brought to life: how a row becomes redacted chunks and vectors. */
 export interface LineRules extends LeasedEmbedding {
@@ -23,15 +47,44 @@ export interface LineRules extends LeasedEmbedding {
   readonly mapper: Mapper;
 }
 
-export async function openRules(
-  settings: IndexSettings,
-  parts: {
-    readonly embeddings: Embeddings;
-    /** Of hashes, where the configuration gives none. */
-    readonly hashKey: Uint8Array;
-    readonly maxTextLength: number;
-  },
-): Promise<LineRules> {
+export interface RulesParts {
+  readonly embeddings: Embeddings;
+  /** Of hashes, where the configuration gives none. */
+  readonly hashKey: Uint8Array;
+  readonly maxTextLength: number;
+}
+
+/** The sections of the configuration that an index can be built from. */
+export interface OpenSections {
+  readonly ids: ConfiguredSettings;
+  /** For one line, which releases them when it closes. */
+  rulesOf(section: Section): Promise<LineRules>;
+  /** The lines are open: an engine that none of them uses is closed. */
+  settled(): Promise<void>;
+}
+
+/** Opens the engine of each section, for only a model that is there can say what it makes of an index. */
+export async function openSections(config: FreshetConfig, parts: RulesParts, cleanup: Cleanup): Promise<OpenSections> {
+  const second = candidateSettings(config);
+  const opened: LineRules[] = [];
+  const settled = async (): Promise<void> => {
+    for (const rules of opened.splice(0)) await rules.release();
+  };
+  cleanup.add('embedders', settled);
+  const open = async (settings: IndexSettings): Promise<LineId> => {
+    const rules = await openRules(settings, parts);
+    opened.push(rules);
+    return rules.id;
+  };
+  const ids = { main: await open(config), candidate: second === undefined ? undefined : await open(second) };
+  return {
+    ids,
+    rulesOf: (section) => openRules(section === 'candidate' && second !== undefined ? second : config, parts),
+    settled,
+  };
+}
+
+export async function openRules(settings: IndexSettings, parts: RulesParts): Promise<LineRules> {
   const { redaction, chunker: cut } = settings;
   const leased = await parts.embeddings.lease(settings.embedder);
   const { embedder, tokenizer } = leased.embedding;

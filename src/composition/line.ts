@@ -5,7 +5,6 @@ import type { FreshetConfig } from '../config/index.ts';
 import { FreshetError } from '../domain/errors.ts';
 import { createChangeFeed, type ChangeFeed } from '../observability/change-feed.ts';
 import type { Observer } from '../observability/events.ts';
-import type { DeadLetters } from '../ports/dead-letters.ts';
 import type { FedIndex } from '../ports/index-catalogue.ts';
 import { Cleanup } from '../runtime/cleanup.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -14,6 +13,7 @@ import { lineSuffix } from '../services/blue-green/line-name.ts';
 import type { LiveSource } from '../services/live-source.ts';
 import { sweepRegularly } from '../services/sweep.ts';
 import type { Databases } from './databases.ts';
+import type { DeadLetterHome } from './dead-letter-home.ts';
 import type { IndexHome } from './index-home.ts';
 import type { LineRules } from './line-rules.ts';
 import { createLineServices } from './line-services.ts';
@@ -30,8 +30,7 @@ export interface LineParts {
   readonly home: IndexHome;
   readonly databases: Databases;
   readonly pushed: PushedDocumentsLog;
-  /** Each index has dead letters of its own: what one cannot take says nothing of the others. */
-  readonly openDeadLetters: (line: string) => Promise<{ readonly deadLetters: DeadLetters; close(): Promise<void> }>;
+  readonly deadLetters: DeadLetterHome;
   /** What the instance makes of what happens in this line, besides its own feed. */
   readonly observer: Observer;
   readonly onCloseFailed: (what: string, error: unknown) => void;
@@ -41,8 +40,6 @@ export interface OpenLine extends Line {
   readonly rules: LineRules;
   /** Where the damaged index was put, if it was replaced. */
   readonly damagedIndex: string | undefined;
-  /** Rejects when a pipeline fails for good; never resolves. */
-  readonly failed: Promise<never>;
 }
 
 /** Opens one index, builds everything that feeds it, and starts feeding it. */
@@ -72,7 +69,7 @@ async function open(
   const spec = { dimensions: embedder.dimensions, embedderFingerprint: embedder.fingerprint };
   const { index, rebuilding, damagedIndex } = await parts.home.open(name, spec, signal);
   cleanup.add('index', () => index[Symbol.asyncDispose]());
-  const { deadLetters, close: closeLetters } = await parts.openDeadLetters(name);
+  const { deadLetters, close: closeLetters } = await parts.deadLetters.open(name);
   cleanup.add('dead letters', closeLetters);
   const life = new AbortController();
   setMaxListeners(0, life.signal);
@@ -86,7 +83,7 @@ async function open(
   };
 
   const suffix = lineSuffix(name);
-  const spoolFolder = join(config.dataDir, 'spool', ...(suffix === '' ? [] : [name]));
+  const spoolFolder = spoolFolderOf(config, name);
   mkdirSync(spoolFolder, { recursive: true });
   const retired = await loadRetired(index);
   const sourceParts = { checkpoints: index, settings: fingerprints, retired, clock, observer, spoolFolder, suffix };
@@ -119,6 +116,7 @@ async function open(
   return {
     name,
     settings: parts.settings,
+    embedderName: rules.embedding.name,
     index,
     sources,
     deadLetters,
@@ -132,6 +130,10 @@ async function open(
     close,
   };
 }
+
+/** For large transactions: what is in it is worth nothing after the process ended. */
+export const spoolFolderOf = ({ dataDir }: Pick<FreshetConfig, 'dataDir'>, line: string): string =>
+  join(dataDir, lineSuffix(line) === '' ? 'spool' : `spool.${line}`);
 
 const feedOf = (index: FedIndex, signal: AbortSignal): ChangeFeed =>
   createChangeFeed({

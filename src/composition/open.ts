@@ -1,28 +1,38 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
-import { acquireDataLock } from '../../connectors/sqlite/lock.ts';
-import { openSqliteState, type SqliteState } from '../../connectors/sqlite/state.ts';
 import { Wakeup } from '../../connectors/pushed/wakeup.ts';
+import { acquireDataLock } from '../../connectors/sqlite/lock.ts';
+import { openSqliteState } from '../../connectors/sqlite/state.ts';
 import type { FreshetConfig } from '../config/index.ts';
+import { registerCandidateGauges } from '../observability/candidate-gauges.ts';
 import { registerProcessMetrics, registerStateGauges } from '../observability/gauges.ts';
 import { createObserver } from '../observability/observer.ts';
 import { Cleanup } from '../runtime/cleanup.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { lineName } from '../services/blue-green/line-name.ts';
+import { createIndexesService } from '../services/blue-green/indexes.ts';
+import { lineSuffix } from '../services/blue-green/line-name.ts';
+import type { LineSet } from '../services/blue-green/line-set.ts';
+import { routeServices } from '../services/blue-green/route.ts';
+import { createShadow } from '../services/blue-green/shadow.ts';
 import type { Services } from '../services/services.ts';
 import { currentToken } from '../services/tokens.ts';
 import { startDatabases, type Databases } from './databases.ts';
+import { stateDeadLetters } from './dead-letter-home.ts';
 import { openEmbedding, type Embedding } from './embedding.ts';
 import { createEmbeddings } from './embeddings.ts';
+import { forgetSources } from './forget-sources.ts';
 import { openIndexHome } from './index-home.ts';
 import { loadKeys, type DataKeys } from './keys.ts';
-import { openLine, type LineParts, type OpenLine } from './line.ts';
-import { openRules } from './line-rules.ts';
+import { spoolFolderOf, type OpenLine } from './line.ts';
+import { openSections } from './line-rules.ts';
+import { openLines } from './lines.ts';
 import type { Ui } from './ui.ts';
 
 /** Everything of one instance but its HTTP server: opened, fed and answering. */
 export interface Freshet {
   readonly services: Services;
+  /** Of the index that is live at the start. */
   readonly embedding: Embedding;
   readonly databases: Databases;
   readonly keys: DataKeys;
@@ -31,7 +41,7 @@ export interface Freshet {
   readonly principalId: (principal: string) => string;
   /** Where the damaged index was put, if it was replaced. */
   readonly damagedIndex: string | undefined;
-  /** Rejects when a pipeline fails for good; resolves after `close`. */
+  /** Rejects when a pipeline of the live index fails for good; never resolves. */
   readonly failed: Promise<never>;
   close(): Promise<void>;
 }
@@ -75,67 +85,74 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
   registerProcessMetrics(registry);
   const observer = createObserver({ logger: ui.logger, registry, also: [ui.observer] });
 
-  const embeddings = createEmbeddings(
-    (wanted) => (options.openEmbedding ?? openEmbedding)(wanted, env, ui.modelProgress, signal),
-    observer,
+  const sections = await openSections(
+    config,
+    {
+      embeddings: createEmbeddings(
+        (wanted) => (options.openEmbedding ?? openEmbedding)(wanted, env, ui.modelProgress, signal),
+        observer,
+      ),
+      hashKey: keys.hash,
+      maxTextLength: config.limits.maxTextLength,
+    },
+    cleanup,
   );
-  const rules = await openRules(config, {
-    embeddings,
-    hashKey: keys.hash,
-    maxTextLength: config.limits.maxTextLength,
-  });
-  cleanup.add('embedder', () => rules.release());
-
   const home = await openIndexHome({
     config,
     ui,
     ...(options.replaceDamagedIndex === true ? { replaceDamagedAt: clock.now() } : {}),
   });
-  cleanup.add('indexes', () => home.catalogue[Symbol.asyncDispose]());
+  const { catalogue } = home;
+  cleanup.add('indexes', () => catalogue[Symbol.asyncDispose]());
   const state = await openSqliteState({ path: join(dataDir, 'state.sqlite'), sealKey: keys.seal });
   cleanup.add('state', () => state[Symbol.asyncDispose]());
+  const deadLetters = stateDeadLetters(config, state, keys);
 
-  let line: OpenLine | undefined;
+  let lines: LineSet<OpenLine> | undefined;
   const databases = await startDatabases({
     config,
     demo: options.demo,
     ui,
     observer,
-    token: (cancel) => currentToken(line?.sources ?? [], cancel),
+    token: (cancel) => currentToken(lines?.live.sources ?? [], cancel),
   });
   cleanup.add('databases', () => databases[Symbol.asyncDispose]());
 
-  const known = await home.catalogue.state(signal);
-  const name = known.live ?? lineName(known.revision, rules.id);
-  const live = (line = await openLine(
-    {
-      name,
-      settings: 'main',
-      config,
-      rules,
-      home,
-      databases,
-      pushed: { log: state.pushed, written: new Wakeup() },
-      openDeadLetters: deadLettersIn(state),
-      observer,
-      onCloseFailed: (what, error) => ui.logger.error({ err: error }, `closing failed: ${what} of index ${name}`),
-    },
-    signal,
-  ));
-  cleanup.add('index', () => live.close());
-  if (known.live === undefined) await home.catalogue.update(known.revision, { ...known, live: name }, signal);
+  const common = { config, home, databases, deadLetters, pushed: { log: state.pushed, written: new Wakeup() } };
+  const set = (lines = await openLines({ common, sections, observer, ui, cleanup }, signal));
+  await sections.settled();
+  const { live } = set;
+  if (live.damagedIndex !== undefined)
+    ui.say(`The index was damaged and is put aside as ${live.damagedIndex}. Building a new one …`);
 
-  const { services, embedding, damagedIndex, failed } = { ...live, embedding: rules.embedding };
+  const shadow = createShadow(clock);
+  const indexes = createIndexesService({
+    lines: set,
+    catalogue,
+    isShared: home.isShared,
+    shadow,
+    clock,
+    forget: async (name, cancel) => {
+      const leftBehind = await forgetSources(config, databases, lineSuffix(name), cancel);
+      await deadLetters.forget(name);
+      rmSync(spoolFolderOf(config, name), { recursive: true, force: true });
+      return leftBehind;
+    },
+  });
+  const services = routeServices({ lines: set, shadow, clock, indexes });
   const gauges = new AbortController();
   cleanup.add('gauges', () => gauges.abort());
   registerStateGauges(registry, () => services.freshness.report(gauges.signal));
-  if (damagedIndex !== undefined)
-    ui.say(`The index was damaged and is put aside as ${damagedIndex}. Building a new one …`);
-  const { principalId } = rules.redactor;
-  return { services, embedding, databases, keys, registry, principalId, damagedIndex, failed, close };
+  registerCandidateGauges(registry, () => indexes.report(gauges.signal));
+  return {
+    services,
+    embedding: live.rules.embedding,
+    databases,
+    keys,
+    registry,
+    principalId: (principal) => set.live.rules.redactor.principalId(principal),
+    damagedIndex: live.damagedIndex,
+    failed: set.failed,
+    close,
+  };
 }
-
-const deadLettersIn =
-  ({ deadLetters }: SqliteState): LineParts['openDeadLetters'] =>
-  () =>
-    Promise.resolve({ deadLetters, close: () => Promise.resolve() });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { bytes, duration, flag, integer, listOf, path, secret, section, text } from './fields.ts';
 import { conflicts } from './conflicts.ts';
+import { candidateSection } from './schema-candidate.ts';
 import { deadLetters } from './schema-dead-letters.ts';
 import { indexStore } from './schema-index.ts';
 import { sourceSchema } from './schema-sources.ts';
@@ -122,6 +123,7 @@ export const configSchema = section('Configuration of Freshet.', {
   embedder: embedder.prefault({}),
   chunker: chunker.prefault({}),
   redaction: redaction.prefault({}),
+  candidate: candidateSection({ embedder, chunker, redaction }).exactOptional(),
   index: indexStore,
   sources: z
     .record(

@@ -4,6 +4,25 @@ import type { FreshetEvent, Observer } from './events.ts';
 import { logFieldsOf, logLineOf } from './log-lines.ts';
 import { createMetrics } from './metrics.ts';
 
+/** Events of an index that does not answer yet, or no more: a log line for what a person may have to see to, and no figures. */
+const WORTH_A_LINE: ReadonlySet<FreshetEvent['type']> = new Set([
+  'source',
+  'dead-lettered',
+  'outage-began',
+  'outage-ended',
+  'snapshot-progress',
+] as const);
+
+export function createLogObserver(logger: Logger): Observer {
+  return {
+    emit(event) {
+      if (!WORTH_A_LINE.has(event.type)) return;
+      const { level, message } = logLineOf(event);
+      if (logger.isLevelEnabled(level)) logger[level](logFieldsOf(event), message);
+    },
+  };
+}
+
 /** The one place where an event becomes a log line and a metric, so that the two can never tell different stories. */
 export function createObserver(options: {
   readonly logger: Logger;

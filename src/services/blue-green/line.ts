@@ -3,6 +3,7 @@ import type { FedIndex } from '../../ports/index-catalogue.ts';
 import type { DeadLetters } from '../../ports/dead-letters.ts';
 import type { LiveSource } from '../live-source.ts';
 import type { Services } from '../services.ts';
+import type { Section } from './plan.ts';
 
 /** Everything that can be asked of one index. */
 export type LineServices = Omit<Services, 'indexes'>;
@@ -11,12 +12,16 @@ export type LineServices = Omit<Services, 'indexes'>;
 export interface Line {
   readonly name: string;
   /** Which part of the configuration it is built from. */
-  readonly settings: 'main' | 'candidate';
+  readonly settings: Section;
+  /** The model as people know it. */
+  readonly embedderName: string;
   readonly index: FedIndex;
   readonly sources: readonly LiveSource[];
   readonly deadLetters: DeadLetters;
   readonly services: LineServices;
-  /** Set once a pipeline of it failed for good: it is not fed any more. */
+  /** Rejects when a pipeline of it fails for good: it is not fed any more. Never resolves. */
+  readonly failed: Promise<never>;
+  /** Set by then. */
   readonly failure: FreshetError | undefined;
   /** Stops feeding it and closes the index. What feeds it at the source (slots, groups) stays. */
   close(): Promise<void>;

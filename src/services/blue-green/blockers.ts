@@ -1,0 +1,48 @@
+import type { LineHealth } from './health.ts';
+import type { Line } from './line.ts';
+
+/** Behind more than this, a switch would take readers back in time by more than the moment it waits. */
+export const LAG_MS_MAX = 10_000;
+
+/**
+ * What speaks against making an index the live one, one sentence each; none: nothing. Pure. An unknown lag does not: a silent source proves
+ * nothing, and the switch itself waits until the index covers what was committed before it.
+ */
+export function blockersOf(
+  role: 'candidate' | 'previous',
+  name: string | undefined,
+  line: Pick<Line, 'failure'> | undefined,
+  health: LineHealth | undefined,
+  live: Pick<LineHealth, 'deadLetters'> | undefined,
+): readonly string[] {
+  if (name === undefined) return [role === 'candidate' ? NO_CANDIDATE : NO_PREVIOUS];
+  if (line === undefined || health === undefined) {
+    return [
+      `Index ${name} is not fed: the configuration does not name its settings. Give them under "candidate:" and start again.`,
+    ];
+  }
+  if (line.failure !== undefined) {
+    return [`Index ${name} is not fed any more, since ${line.failure.code}: ${line.failure.message}`];
+  }
+  const { isBuilt, isConnected, progress, lagMs, deadLetters } = health;
+  const blockers: string[] = [];
+  if (!isBuilt) {
+    const share =
+      progress === undefined ? 'how much is missing is not known' : `${Math.floor(progress * 100)} % of it is in`;
+    blockers.push(`Index ${name} is still being built: ${share}.`);
+  } else if (!isConnected) {
+    blockers.push(`Index ${name} is not connected to all of its sources: "freshet status" shows which are away.`);
+  } else if (lagMs !== undefined && lagMs > LAG_MS_MAX) {
+    blockers.push(`Index ${name} is ${Math.ceil(lagMs / 1000)} s behind; ${LAG_MS_MAX / 1000} s are allowed.`);
+  }
+  if (live !== undefined && deadLetters > live.deadLetters) {
+    blockers.push(
+      `Index ${name} has ${deadLetters} dead letters and the live one ${live.deadLetters}: documents would be missing. See "freshet dlq list --index ${name}".`,
+    );
+  }
+  return blockers;
+}
+
+const NO_CANDIDATE =
+  'There is no candidate. Give the settings of a new index under "candidate:" in the configuration and start again.';
+const NO_PREVIOUS = 'There is no previous index to go back to.';

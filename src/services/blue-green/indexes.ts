@@ -1,0 +1,195 @@
+import { FreshetError } from '../../domain/errors.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { CatalogueState, IndexCatalogue } from '../../ports/index-catalogue.ts';
+import type { IndexesReport, IndexesService, IndexReport } from '../services.ts';
+import { currentToken, tokenReached } from '../tokens.ts';
+import { blockersOf } from './blockers.ts';
+import { healthOf, type LineHealth } from './health.ts';
+import type { Line } from './line.ts';
+import { STATE_AGE_MS_MAX, type LineSet } from './line-set.ts';
+import type { Shadow } from './shadow.ts';
+
+/** How long a switch waits for the index it switches to. */
+const CATCH_UP_MS_MAX = 10_000;
+const LOOK_AGAIN_MS = 100;
+const CONNECT_MS_MAX = 5_000;
+
+export interface IndexesDeps {
+  readonly lines: LineSet<Line>;
+  readonly catalogue: IndexCatalogue;
+  /** Other instances may feed the same indexes, and learn of a drop a moment later. */
+  readonly isShared: boolean;
+  /** Removes what feeds an index at the sources (slots, groups) and its dead letters. Returns what it could not remove. */
+  readonly forget: (name: string, signal: AbortSignal) => Promise<readonly string[]>;
+  readonly shadow: Shadow;
+  readonly clock: Clock;
+}
+
+export function createIndexesService(deps: IndexesDeps): IndexesService {
+  const { lines, catalogue, clock, shadow } = deps;
+
+  const report = async (signal: AbortSignal): Promise<IndexesReport> => {
+    await lines.refresh(signal);
+    const { state } = lines;
+    const live = await healthOf(lines.live, clock, undefined, signal);
+    const healthy = async (line: Line | undefined): Promise<LineHealth | undefined> =>
+      line === undefined ? undefined : healthOf(line, clock, live.stats.documents, signal);
+    const candidate = await healthy(lines.candidate);
+    const previous = await healthy(lines.previous);
+    const known = new Map([
+      [state.live, live],
+      [state.candidate, candidate],
+      [state.previous, previous],
+    ]);
+    const named = [state.live, state.candidate, state.previous].filter((name) => name !== undefined);
+    const unused = (await catalogue.list(signal)).filter((name) => !named.includes(name));
+    return {
+      indexes: [...named, ...unused].map((name) => reportOf(name, state, lines.get(name), known.get(name))),
+      canaryShare: state.canaryShare,
+      shadow: shadow.report(state.candidate),
+      switchBlockers: blockersOf('candidate', state.candidate, lines.candidate, candidate, live),
+      rollbackBlockers: blockersOf('previous', state.previous, lines.previous, previous, live),
+      notes: [...lines.notes, ...(state.canaryShare > 0 && candidate?.isBuilt === false ? [CANARY_WAITS] : [])],
+    };
+  };
+
+  /** An instance that has only just started is still connecting. */
+  const connected = async (line: Line | undefined, signal: AbortSignal): Promise<void> => {
+    const until = clock.monotonic() + CONNECT_MS_MAX;
+    while (line !== undefined && line.failure === undefined && clock.monotonic() < until) {
+      const states = await Promise.all(line.sources.map(({ source }) => source.freshness()));
+      if (states.every((state) => state.connected)) return;
+      await clock.sleep(LOOK_AGAIN_MS, signal);
+    }
+  };
+
+  /** Everything committed before the call is in the index that becomes the live one. */
+  const catchUp = async (next: Line, signal: AbortSignal): Promise<boolean> => {
+    const token = await currentToken(lines.live.sources, signal);
+    return tokenReached(token, next.sources, CATCH_UP_MS_MAX, signal);
+  };
+
+  const makeLive = async (
+    role: 'candidate' | 'previous',
+    force: boolean,
+    next: (state: CatalogueState) => Omit<CatalogueState, 'revision'>,
+    signal: AbortSignal,
+  ): Promise<IndexesReport> => {
+    await lines.refresh(signal);
+    const line = role === 'candidate' ? lines.candidate : lines.previous;
+    await connected(line, signal);
+    const now = await report(signal);
+    const blockers = role === 'candidate' ? now.switchBlockers : now.rollbackBlockers;
+    if (line === undefined || line.failure !== undefined) throw notReady(blockers, false);
+    if (!force) {
+      if (blockers.length > 0) throw notReady(blockers, true);
+      if (!(await catchUp(line, signal))) throw notReady([neverCaughtUp(line.name)], true);
+    }
+    await lines.update(next(lines.state), signal);
+    return report(signal);
+  };
+
+  return {
+    report,
+    async canary(share, signal) {
+      await lines.refresh(signal);
+      const { candidate } = lines.state;
+      if (share > 0 && lines.candidate === undefined) {
+        throw notReady(blockersOf('candidate', candidate, undefined, undefined, undefined), false);
+      }
+      await lines.update({ canaryShare: share }, signal);
+      return report(signal);
+    },
+    switch: ({ force }, signal) =>
+      makeLive(
+        'candidate',
+        force,
+        ({ live, candidate }) => ({ live: candidate, candidate: undefined, previous: live, canaryShare: 0 }),
+        signal,
+      ),
+    rollback: ({ force }, signal) =>
+      makeLive(
+        'previous',
+        force,
+        // What was live becomes the candidate again, to be mended, compared and switched to; unless another took that place meanwhile.
+        ({ live, candidate, previous }) =>
+          candidate === undefined
+            ? { live: previous, candidate: live, previous: undefined, canaryShare: 0 }
+            : { live: previous, candidate, previous: live, canaryShare: 0 },
+        signal,
+      ),
+    async drop(wanted, signal) {
+      await lines.refresh(signal);
+      const { state } = lines;
+      const named = [state.live, state.candidate, state.previous].filter((each) => each !== undefined);
+      const name = theOne(wanted, [...new Set([...named, ...(await catalogue.list(signal))])]);
+      if (name === state.live) {
+        throw new FreshetError(
+          'INDEX_IN_USE',
+          'poison',
+          `Index ${name} is the live one and answers every query. Switch to another, or roll back, before you drop it.`,
+          { details: { index: name } },
+        );
+      }
+      const without = (each: string | undefined): string | undefined => (each === name ? undefined : each);
+      if (named.includes(name)) {
+        const canaryShare = name === state.candidate ? 0 : state.canaryShare;
+        const next = { candidate: without(state.candidate), previous: without(state.previous), canaryShare };
+        await lines.update(next, signal);
+        // Instances that feed it stop within a second; what they still write must find its place.
+        if (deps.isShared) await clock.sleep(2 * STATE_AGE_MS_MAX, signal);
+      }
+      const leftBehind = await deps.forget(name, signal);
+      await catalogue.drop(name, signal);
+      return { dropped: name, leftBehind };
+    },
+  };
+}
+
+const CANARY_WAITS =
+  'The candidate answers its share of the queries once it is built; until then the live index answers all.';
+
+function reportOf(
+  name: string,
+  state: CatalogueState,
+  line: Line | undefined,
+  health: LineHealth | undefined,
+): IndexReport {
+  const { live, candidate, previous } = state;
+  const role = name === live ? 'live' : name === candidate ? 'candidate' : name === previous ? 'previous' : 'unused';
+  return {
+    name,
+    role,
+    fed: line !== undefined && line.failure === undefined,
+    built: health?.isBuilt,
+    progress: health?.progress,
+    documents: health?.stats.documents,
+    chunks: health?.stats.chunks,
+    bytesOnDisk: health?.stats.bytesOnDisk,
+    asOf: health?.asOf,
+    lagMs: health?.lagMs,
+    deadLetters: health?.deadLetters,
+    ...(line === undefined ? {} : { embedder: line.embedderName }),
+    ...(line?.failure === undefined ? {} : { failure: { code: line.failure.code, message: line.failure.message } }),
+  };
+}
+
+/** By its whole name or any beginning that only one has. */
+function theOne(wanted: string, names: readonly string[]): string {
+  const found = names.includes(wanted) ? [wanted] : names.filter((name) => name.startsWith(wanted));
+  const [only, ...others] = found;
+  if (only !== undefined && others.length === 0) return only;
+  throw new FreshetError(
+    'INDEX_UNKNOWN',
+    'poison',
+    `${only === undefined ? `There is no index "${wanted}".` : `"${wanted}" is the beginning of several.`} There is: ${names.join(', ')}.`,
+  );
+}
+
+function notReady(reasons: readonly string[], canBeForced: boolean): FreshetError {
+  const how = canBeForced ? ' With --force it is done all the same.' : '';
+  return new FreshetError('INDEX_NOT_READY', 'poison', `${reasons.join(' ')}${how}`);
+}
+
+const neverCaughtUp = (name: string): string =>
+  `Index ${name} did not get what was committed last within ${CATCH_UP_MS_MAX / 1000} s: "freshet index status" shows how far it is behind.`;

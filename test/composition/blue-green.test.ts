@@ -1,0 +1,98 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Freshet } from '../../src/composition/open.ts';
+import { DEFAULT_TENANT } from '../../src/domain/ids.ts';
+import type { IndexesReport, IndexRole, SearchAnswer } from '../../src/services/services.ts';
+import { openInProcess } from '../support/freshet.ts';
+
+const never = new AbortController().signal;
+const CANDIDATE = { chunker: { maxTokens: 16 } };
+
+let folder: string;
+let opened: Freshet | undefined;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'freshet-blue-green-'));
+  mkdirSync(join(folder, 'notes'));
+  note('tea', 'The kettle is in the kitchen.');
+  note('long', Array.from({ length: 40 }, (_, at) => `Sentence number ${at} is about umbrellas.`).join(' '));
+});
+afterEach(async () => {
+  await opened?.close();
+  opened = undefined;
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const note = (name: string, text: string): void => writeFileSync(join(folder, 'notes', `${name}.md`), text);
+
+/** Opens the data folder under these settings, in place of the instance before, and waits for the first copies. */
+async function open(settings: Record<string, unknown> = {}): Promise<Freshet> {
+  await opened?.close();
+  const sources = { notes: { type: 'files', path: join(folder, 'notes') } };
+  const mine = (opened = await openInProcess(folder, { sources, ...settings }));
+  await expect.poll(async () => (await mine.services.freshness.ready()).ready).toBe(true);
+  return mine;
+}
+
+const report = ({ services }: Freshet): Promise<IndexesReport> => services.indexes.report(never);
+const byRole = async (freshet: Freshet, role: IndexRole) =>
+  (await report(freshet)).indexes.find((index) => index.role === role);
+const built = (freshet: Freshet) =>
+  expect.poll(async () => (await byRole(freshet, 'candidate'))?.built, { timeout: 10_000 }).toBe(true);
+
+async function search({ services }: Freshet, query: string, more: object = {}): Promise<SearchAnswer> {
+  return services.search.search({ query, limit: 20, tenant: DEFAULT_TENANT, mode: 'lexical', ...more }, never);
+}
+const texts = (answer: SearchAnswer): readonly string[] => answer.hits.map(({ text }) => text);
+
+describe('a candidate', () => {
+  it('is built beside the live index, which goes on answering, and both are fed', async () => {
+    const freshet = await open({ candidate: CANDIDATE });
+    await built(freshet);
+    const live = await byRole(freshet, 'live');
+    const candidate = await byRole(freshet, 'candidate');
+    expect(live?.name).toMatch(/^v1-[0-9a-f]{8}$/);
+    expect(candidate?.name).toMatch(/^v2-[0-9a-f]{8}$/);
+    expect(candidate?.documents).toBe(2);
+    expect(candidate?.chunks).toBeGreaterThan(live?.chunks ?? 0);
+    expect((await search(freshet, 'kettle')).index).toBe(live?.name);
+
+    note('new', 'A teapot stands beside it.');
+    await expect.poll(async () => (await byRole(freshet, 'candidate'))?.documents, { timeout: 10_000 }).toBe(3);
+    await expect.poll(async () => (await byRole(freshet, 'live'))?.documents, { timeout: 10_000 }).toBe(3);
+  });
+
+  it('becomes the live index by a switch, and the one before stays fed for the way back', async () => {
+    const freshet = await open({ candidate: CANDIDATE });
+    await built(freshet);
+    const [before, next] = [await byRole(freshet, 'live'), await byRole(freshet, 'candidate')];
+    const switched = await freshet.services.indexes.switch({ force: false }, never);
+    expect(switched.indexes.map(({ name, role, fed }) => [name, role, fed])).toEqual([
+      [next?.name, 'live', true],
+      [before?.name, 'previous', true],
+    ]);
+    expect((await search(freshet, 'umbrellas')).index).toBe(next?.name);
+    note('tea', 'The kettle moved to the attic.');
+    await expect
+      .poll(async () => texts(await search(freshet, 'kettle')), { timeout: 10_000 })
+      .toEqual(['The kettle moved to the attic.']);
+    const back = await freshet.services.indexes.rollback({ force: false }, never);
+    expect(back.indexes.map(({ name, role }) => [name, role])).toEqual([
+      [before?.name, 'live'],
+      [next?.name, 'candidate'],
+    ]);
+    expect(texts(await search(freshet, 'kettle'))).toEqual(['The kettle moved to the attic.']);
+  });
+
+  it('is dropped with its file and its dead letters', async () => {
+    const freshet = await open({ candidate: CANDIDATE });
+    await built(freshet);
+    expect(readdirSync(join(folder, 'data')).filter((name) => name.includes('v2-'))).not.toEqual([]);
+    await freshet.services.indexes.drop('v2', never);
+    expect(readdirSync(join(folder, 'data')).filter((name) => name.includes('v2-'))).toEqual([]);
+    expect((await report(freshet)).indexes.map(({ role }) => role)).toEqual(['live']);
+    expect(texts(await search(freshet, 'kettle'))).toHaveLength(1);
+    expect(existsSync(join(folder, 'data', 'index.sqlite'))).toBe(true);
+  });
+});
