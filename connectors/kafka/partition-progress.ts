@@ -9,7 +9,7 @@ interface Open {
   readonly offset: bigint;
   /** When it was committed at the source, as far as is known. */
   readonly time: Instant;
-  /** Whether that is the database's own word, and not the broker's time of the record. */
+  /** Whether everything committed before it lies below it in the partition. */
   readonly isExact: boolean;
   readonly witness: Witness | undefined;
 }
@@ -25,6 +25,8 @@ export class PartitionProgress implements TopicPartition {
   readonly id: PartitionId;
   /** What the buffer holds of it. */
   bufferedBytes = 0;
+  /** Taken from the buffer and not delivered yet: it is being decoded. */
+  inHand = 0;
   /** The next offset to be fetched. */
   fetched: bigint;
   /** The broker's end offset, as last seen. */
@@ -42,28 +44,32 @@ export class PartitionProgress implements TopicPartition {
   #witness: Witness | undefined;
   readonly #state: PartitionState;
 
-  constructor(source: string, where: TopicPartition, state: PartitionState, at: bigint) {
+  constructor(source: string, where: TopicPartition, state: PartitionState, at: bigint, committed: bigint | undefined) {
     this.topic = where.topic;
     this.partition = where.partition;
     this.key = partitionKey(where);
     this.id = partitionId(`${source}/${this.key}`);
     this.fetched = at;
-    this.committed = at;
+    this.committed = committed ?? -1n;
     this.settled = at;
     this.end = state.end;
     this.#witness = state.witness;
     this.#state = state;
   }
 
-  /** A record is handed to the consumer. */
-  deliver(record: KafkaRecord, sourceTime: Instant | undefined): void {
+  /**
+   * A record is handed to the consumer.
+   * @param isExact whether the time is a streamed change's commit time: all that was committed before lies below it in this partition
+   */
+  deliver(record: KafkaRecord, time: Instant | undefined, isExact: boolean): void {
     const { offset, timestamp } = record;
+    this.inHand = 0;
     const remembers = offset % WITNESS_EVERY === 0n || this.#delivered === undefined || offset + 1n === this.fetched;
     this.#delivered = offset;
     this.#open.push({
       offset,
-      time: sourceTime ?? timestamp,
-      isExact: sourceTime !== undefined,
+      time: time ?? timestamp,
+      isExact,
       witness: remembers ? witnessOf(record) : undefined,
     });
   }
@@ -88,9 +94,9 @@ export class PartitionProgress implements TopicPartition {
     return true;
   }
 
-  /** Nothing was delivered and is open, and nothing waits. */
+  /** Nothing was delivered and is open, nothing is in between, and nothing waits. */
   get isIdle(): boolean {
-    return this.#first === this.#open.length && this.bufferedBytes === 0;
+    return this.#first === this.#open.length && this.inHand === 0 && this.bufferedBytes === 0;
   }
 
   /** After a batch without records. */

@@ -82,21 +82,26 @@ export class RecordBuffer {
     if (chunk.taken === chunk.records.length) this.#chunks.shift();
     const bytes = bytesOf(record);
     chunk.of.bufferedBytes -= bytes;
+    chunk.of.inHand = 1;
     this.#bytes -= bytes;
     this.#records -= 1;
     if (this.#paused.size > 0) this.#letGo();
     return { record, bytes, of: chunk.of };
   }
 
-  /** Resolves when there is a record; false once the buffer was ended without an error, which it throws otherwise. */
+  /** Resolves when it is worth looking again; false once the buffer was ended without an error, which it throws otherwise. */
   async ready(): Promise<boolean> {
-    while (this.#ended === undefined) {
-      if (this.#chunks.length > 0) return true;
+    if (this.#ended === undefined && this.#chunks.length === 0) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
       this.#wake = undefined;
     }
-    if (this.#ended.error !== undefined) throw this.#ended.error;
-    return false;
+    if (this.#ended?.error !== undefined) throw this.#ended.error;
+    return this.#ended === undefined;
+  }
+
+  /** There is something else to look for. */
+  nudge(): void {
+    this.#wake?.();
   }
 
   /** The oldest record of a partition that was not taken. */

@@ -1,0 +1,104 @@
+import { FreshetError } from '../../src/domain/errors.ts';
+import type { LogReader } from './client/client.ts';
+import { epochLowered, topicIncomplete } from './epoch.ts';
+import type { KafkaSourceOptions } from './options.ts';
+import type { SourceState, StateStore } from './state.ts';
+import { matchingTopics } from './topics.ts';
+
+export interface Identity {
+  readonly state: SourceState;
+  /** Topics to begin as `start` says: those there when the source, or its epoch, was first started. */
+  readonly firstTopics: ReadonlySet<string>;
+}
+
+export type Say = (level: 'info' | 'warn' | 'error', code: string, message: string) => void;
+
+/**
+ * Once per process, before anything is read: whether this is the source the index was fed from, and whether the log must be read again
+ * because rows are to become other documents than they did.
+ * @throws fatal KAFKA_*, transient
+ */
+export async function identify(
+  { name, epoch = 0, topics, tables, start = 'earliest' }: KafkaSourceOptions,
+  log: LogReader,
+  store: StateStore,
+  say: Say,
+): Promise<Identity> {
+  const [stored, cluster] = await Promise.all([store.source(), log.cluster()]);
+  const names = matchingTopics(topics, cluster.topics.keys());
+  const fingerprints = Object.fromEntries(tables.map(({ id, fingerprint }) => [id, fingerprint]));
+  if (stored !== undefined && stored.epoch > epoch) throw epochLowered(stored.epoch, epoch);
+  if (stored === undefined || stored.epoch < epoch) {
+    if (start === 'earliest') {
+      for (const [topic, { partition, earliest }] of await incompleteTopics(log, names)) {
+        say(
+          'warn',
+          'KAFKA_TOPIC_INCOMPLETE',
+          `Topic ${topic} no longer holds its first records (partition ${partition} starts at offset ${earliest}) and is not compacted: rows that did not change since are missing until an incremental snapshot brings them.`,
+        );
+      }
+    }
+    const state: SourceState = {
+      cluster: cluster.id,
+      epoch,
+      reading: 0,
+      tables: fingerprints,
+      topics: names,
+      pending: [],
+      finished: [],
+    };
+    await store.saveSource(state);
+    say('info', 'KAFKA_EPOCH', `Source "${name}" starts epoch ${epoch}: it reads ${names.length} topic(s).`);
+    return { state, firstTopics: new Set(names) };
+  }
+  if (stored.cluster !== cluster.id) {
+    throw new FreshetError(
+      'KAFKA_CLUSTER_CHANGED',
+      'fatal',
+      `Source "${name}" was indexed from another cluster than the one its brokers belong to now. Point "brokers" back at that one; or, if the move is meant, take a new snapshot with the connector and raise "epoch" of the source by one.`,
+    );
+  }
+  const changed = tables.filter(({ id, fingerprint }) => (stored.tables[id] ?? fingerprint) !== fingerprint);
+  const added = tables.filter(({ id }) => stored.tables[id] === undefined);
+  let { reading } = stored;
+  if (changed.length > 0 || added.length > 0) {
+    const old = names.filter((topic) => stored.topics.includes(topic));
+    for (const [topic, { partition, earliest }] of await incompleteTopics(log, old)) {
+      const why = `the settings of ${changed.map(({ id }) => id).join(', ')} were changed (mapping, redaction, chunker or embedder), and every row must be indexed anew`;
+      if (changed.length > 0) throw topicIncomplete({ topic, partition }, earliest, why);
+      say(
+        'warn',
+        'KAFKA_TOPIC_INCOMPLETE',
+        `Tables were added (${added.map(({ id }) => id).join(', ')}), but topic ${topic} no longer holds its first records: rows that did not change since are missing until an incremental snapshot brings them.`,
+      );
+    }
+    reading += 1;
+    say(
+      'info',
+      'KAFKA_READING',
+      `Source "${name}" reads its topics again: tables were added or their settings changed.`,
+    );
+  }
+  const state = { ...stored, reading, tables: fingerprints, topics: [...new Set([...stored.topics, ...names])] };
+  if (JSON.stringify(state.tables) !== JSON.stringify(stored.tables) || state.topics.length > stored.topics.length) {
+    await store.saveSource(state);
+  }
+  return { state, firstTopics: new Set() };
+}
+
+/** The first partition of each topic whose beginning was removed, for another reason than that a newer record of the key is there. */
+export async function incompleteTopics(
+  log: LogReader,
+  topics: readonly string[],
+): Promise<ReadonlyMap<string, { readonly partition: number; readonly earliest: bigint }>> {
+  const found = new Map<string, { readonly partition: number; readonly earliest: bigint }>();
+  if (topics.length === 0) return found;
+  for (const [key, earliest] of await log.offsets(topics, 'earliest')) {
+    const slash = key.lastIndexOf('/');
+    const topic = key.slice(0, slash);
+    if (earliest > 0n && !found.has(topic)) found.set(topic, { partition: Number(key.slice(slash + 1)), earliest });
+  }
+  if (found.size === 0) return found;
+  for (const topic of await log.compacted([...found.keys()])) found.delete(topic);
+  return found;
+}
