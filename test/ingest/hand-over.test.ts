@@ -21,9 +21,17 @@ afterEach(async () => {
   for (const kit of kits.splice(0)) await kit.close();
 });
 
-/** Delivers a change of a row as a log with offsets for versions does. */
-function deliver(kit: PipelineKit, id: number, body: string, offset: bigint, partition = A): void {
-  const at = { version: makeVersion(0, offset), sourcePosition: sourcePosition(offset), committedAt: kit.clock.now() };
+/** Delivers a change of a row as a log with offsets for versions does. `sentFirstAs` is the offset of a change that is sent again. */
+function deliver(
+  kit: PipelineKit,
+  id: number,
+  body: string,
+  offset: bigint,
+  partition = A,
+  sentFirstAs = offset,
+): void {
+  const committedAt = 1_700_000_000_000 + Number(sentFirstAs);
+  const at = { version: makeVersion(0, offset), sourcePosition: sourcePosition(sentFirstAs), committedAt };
   const row = { id, title: `Article ${id}`, body };
   const change = { kind: 'row-upserted', table: TABLE, key: keyOf(id), row, snapshot: false, ...at } as const;
   kit.source.push(change, { partition, offset });
@@ -178,6 +186,29 @@ describe('the hand-over of partitions', () => {
     deliver(kit, 1, 'Three.', 3n);
     await expect.poll(() => kit.source.committed.get(A)).toBe(3n);
     expect(reads).toBe(2);
+    kit.stop();
+    await running;
+  });
+
+  // Without it, one seed in hundreds of the simulation ends here: too few for a mutant of its own.
+  it('does not take an old change that is sent again for a new one, after another process wrote a newer one', async () => {
+    const kit = kitOf();
+    const running = kit.run();
+    deliver(kit, 1, 'One.', 1n);
+    await expect.poll(() => kit.source.committed.get(A)).toBe(1n);
+    await kit.source.revoke([A]);
+
+    const other = kitOf({ index: kit.index });
+    const otherRunning = other.run();
+    deliver(other, 1, 'Two.', 2n);
+    deliver(other, 1, 'Three.', 3n);
+    await expect.poll(() => other.source.committed.get(A)).toBe(3n);
+    other.stop();
+    await otherRunning;
+
+    deliver(kit, 1, 'Two.', 4n, A, 2n);
+    await expect.poll(() => kit.source.committed.get(A)).toBe(4n);
+    expect(await kit.text(1)).toBe('Three.');
     kit.stop();
     await running;
   });

@@ -22,6 +22,23 @@ describe('the simulation', () => {
     expect(await traceOf(1, 'kafka')).not.toEqual(await traceOf(2, 'kafka'));
   });
 
+  it('reaches the dangerous moments of a group', async () => {
+    const seen: string[] = [];
+    for (let seed = 1; seed <= 20; seed++) seen.push(...(await traceOf(seed, 'group-poison')));
+    const moments = [
+      'REVOKING',
+      'LOST',
+      'OUT of the group',
+      'FREEZE',
+      'ZOMBIE',
+      'CRASH',
+      'STOP',
+      'fetch a record',
+      'refused',
+    ];
+    expect(moments.filter((moment) => !seen.some((line) => line.includes(moment)))).toEqual([]);
+  });
+
   it('reaches the dangerous moments', async () => {
     const seen: string[] = [];
     for (let seed = 1; seed <= 20; seed++) seen.push(...(await traceOf(seed, 'hot')));

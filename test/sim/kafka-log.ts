@@ -1,9 +1,11 @@
-import type { ChangeEvent, Delivery, RowChange } from '../../src/domain/change.ts';
+import type { ChangeEvent, Delivery, Position, RowChange } from '../../src/domain/change.ts';
 import { FreshetError } from '../../src/domain/errors.ts';
 import { partitionId, type PartitionId, type TableId } from '../../src/domain/ids.ts';
 import { sourcePosition } from '../../src/domain/source-position.ts';
 import { makeVersion } from '../../src/domain/version.ts';
 import type { Source } from '../../src/ports/source.ts';
+import { Group } from './group.ts';
+import { GroupMember, type GroupLog } from './group-member.ts';
 import { versionAfter, type History, type Key, type Operation, type RowVersion } from './history.ts';
 import type { Random } from './random.ts';
 import { toRow } from './rows.ts';
@@ -18,13 +20,16 @@ interface Entry {
   readonly span: Span;
   /** Of the transaction the database had reached when this was written. */
   readonly transaction: number;
-  readonly event: (version: ReturnType<typeof makeVersion>) => ChangeEvent;
+  /** @param isMended what is garbled can be decoded */
+  readonly event: (version: ReturnType<typeof makeVersion>, isMended?: boolean) => ChangeEvent;
 }
 
 export interface KafkaOptions {
   readonly partitions: number;
   readonly resends: boolean;
   readonly reads: boolean;
+  /** Its partitions are shared out among the processes by a coordinator, instead of given to each for good. */
+  readonly group: boolean;
 }
 
 /**
@@ -42,6 +47,9 @@ export class KafkaLog implements SimLog {
   readonly #committed = new Map<PartitionId, number>();
   readonly #operations = new Map<string, number>();
   readonly #snapshotEnd: number;
+  readonly group: Group | undefined;
+  readonly #members = new Map<ProcessHandle, GroupMember>();
+  readonly #onFailure: (error: unknown) => void;
   #produced = 0;
   /** The database is as it was after this transaction; a re-send does not take it back. */
   #transaction = -1;
@@ -49,7 +57,7 @@ export class KafkaLog implements SimLog {
 
   constructor(
     history: History,
-    deps: { scheduler: Scheduler; random: Random; observer: LogObserver },
+    deps: { scheduler: Scheduler; random: Random; observer: LogObserver; onFailure: (error: unknown) => void },
     options: KafkaOptions,
   ) {
     this.#history = history;
@@ -61,6 +69,8 @@ export class KafkaLog implements SimLog {
       this.#logs.set(partition, []);
       this.#committed.set(partition, -1);
     }
+    this.#onFailure = deps.onFailure;
+    this.group = options.group ? new Group(this.#scheduler, this.#random.fork(), this.partitions) : undefined;
     this.#entries = this.#write(options);
     this.#snapshotEnd = this.#entries.findLastIndex((entry) => entry.span.lo === 0 && entry.key !== undefined);
   }
@@ -124,6 +134,7 @@ export class KafkaLog implements SimLog {
   }
 
   open(process: ProcessHandle, partitions: readonly PartitionId[]): Source {
+    if (this.group !== undefined) return this.#join(process, this.group);
     const random = this.#random.fork();
     const next = new Map(partitions.map((partition) => [partition, (this.#committed.get(partition) ?? -1) + 1]));
     const poll = (): Delivery | undefined => {
@@ -145,17 +156,57 @@ export class KafkaLog implements SimLog {
     });
   }
 
+  #join(process: ProcessHandle, group: Group): Source {
+    const log: GroupLog = {
+      end: (partition) => this.#logs.get(partition)?.length ?? 0,
+      committed: (partition) => this.#committed.get(partition) ?? -1,
+      deliver: (partition, offset) => this.#deliver(partition, offset),
+      commit: (partition, offset) => this.#store(partition, offset),
+      arrival: () => new Promise((resolve) => this.#arrived.push(resolve)),
+    };
+    const shared = { scheduler: this.#scheduler, random: this.#random.fork(), onFailure: this.#onFailure };
+    const member = new GroupMember({ process, group, log, ...shared });
+    this.#members.set(process, member);
+    return member.source;
+  }
+
+  /** The coordinator hears no more of it. */
+  expire(process: ProcessHandle): void {
+    const member = this.#members.get(process);
+    if (member !== undefined) this.group?.remove(member);
+  }
+
+  /** It is gone for good. */
+  leave(process: ProcessHandle): void {
+    this.expire(process);
+    this.#members.delete(process);
+  }
+
+  record({ partition, offset }: Position, isMended: boolean): Delivery | undefined {
+    const entry = this.#logs.get(partition)?.[Number(offset)];
+    return entry && this.#delivery(partition, Number(offset), isMended);
+  }
+
   #deliver(partition: PartitionId, offset: number): Delivery {
     const entry = this.#logs.get(partition)?.[offset] as Entry;
+    const delivery = this.#delivery(partition, offset, false);
     const version = makeVersion(0, offset);
+    if (entry.key !== undefined) this.#observer.delivers(entry.key, version, delivery.position, entry.span);
+    return delivery;
+  }
+
+  #delivery(partition: PartitionId, offset: number, isMended: boolean): Delivery {
+    const entry = this.#logs.get(partition)?.[offset] as Entry;
+    const event = entry.event(makeVersion(0, offset), isMended);
     const position = { partition, offset: BigInt(offset) };
-    if (entry.key !== undefined) this.#observer.delivers(entry.key, version, position, entry.span);
-    const receivedAt = START_OF_TIME + this.#scheduler.now;
-    return { position, endsPosition: true, event: entry.event(version), receivedAt, bytes: 100 };
+    return { position, endsPosition: true, event, receivedAt: START_OF_TIME + this.#scheduler.now, bytes: 100 };
   }
 
   #commit(partition: PartitionId, offset: number): void {
-    if (offset <= (this.#committed.get(partition) ?? -1)) return;
+    if (offset > (this.#committed.get(partition) ?? -1)) this.#store(partition, offset);
+  }
+
+  #store(partition: PartitionId, offset: number): void {
     this.#committed.set(partition, offset);
     this.#scheduler.log(`COMMIT ${partition}@${offset}`);
     for (const [at, entry] of (this.#logs.get(partition) ?? []).slice(0, offset + 1).entries()) {
@@ -212,9 +263,9 @@ function readEntry(key: Key, { seq, row }: RowVersion, transaction: number, isSn
   return {
     ...{ key, table: key.table, transaction },
     span: { lo: isSnapshot ? 0 : seq, hi: seq },
-    event: (version) => {
+    event: (version, isMended) => {
       const head = { table: key.table, key: key.rowKey, version, committedAt };
-      if (row === undefined || poison) return garbled(head);
+      if (row === undefined || (poison && isMended !== true)) return garbled(head);
       return { kind: 'row-upserted', ...head, row: toRow(row, key.number, false), snapshot: isSnapshot };
     },
   };
@@ -247,9 +298,9 @@ function changeEntry(
   const head = { table: key.table, key: key.rowKey, sourcePosition: position, committedAt };
   return {
     ...{ key, table: key.table, transaction, span: { lo: seq, hi: seq } },
-    event: (version) => {
+    event: (version, isMended) => {
       if (row === undefined) return { kind: 'row-deleted', ...head, version };
-      if (row.poison === 'decode') return garbled({ ...head, version });
+      if (row.poison === 'decode' && isMended !== true) return garbled({ ...head, version });
       return { kind: 'row-upserted', ...head, version, row: toRow(row, key.number, withoutText), snapshot: false };
     },
   };

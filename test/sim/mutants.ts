@@ -299,4 +299,52 @@ const SOURCE: readonly Mutant[] = [
   },
 ];
 
-export const MUTANTS: readonly Mutant[] = [...WRITE, ...DECISION, ...READER, ...SWEEPER, ...SOURCE];
+const never = new AbortController().signal;
+
+const HAND_OVER: readonly Mutant[] = [
+  {
+    name: 'partitions are given up before their work is done',
+    profile: 'group',
+    mutation: withRules({
+      handOver: (partitions, _how, deadline, state) => RULES.handOver(partitions, 'lost', deadline, state),
+    }),
+  },
+  {
+    name: 'lost partitions are waited for',
+    profile: 'group',
+    mutation: withRules({
+      handOver: (partitions, how, deadline, state) =>
+        RULES.handOver(partitions, 'revoking', how === 'lost' ? never : deadline, state),
+    }),
+  },
+  {
+    name: 'the deadline of a hand-over is not kept',
+    profile: 'group',
+    mutation: withRules({
+      handOver: (partitions, how, _deadline, state) => RULES.handOver(partitions, how, never, state),
+    }),
+  },
+  {
+    name: 'what settles late is committed after the hand-over',
+    profile: 'group',
+    mutation: withRules({
+      handOver: async (partitions, how, deadline, { committer, ledger }) => {
+        if (how === 'revoking') await committer.drained(partitions, deadline);
+        void committer.drained(partitions, never).then(() => committer.forget(partitions));
+        ledger.forgetAll();
+      },
+    }),
+  },
+  {
+    name: 'a partition comes back to the mark it had',
+    profile: 'group',
+    mutation: withRules({
+      handOver: async (partitions, _how, deadline, { committer, ledger }) => {
+        await committer.drained(partitions, deadline);
+        ledger.forgetAll();
+      },
+    }),
+  },
+];
+
+export const MUTANTS: readonly Mutant[] = [...WRITE, ...DECISION, ...READER, ...SWEEPER, ...SOURCE, ...HAND_OVER];

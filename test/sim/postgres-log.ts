@@ -155,6 +155,11 @@ export class PostgresLog implements SimLog {
     }
   }
 
+  /** A replication slot reads nothing twice. */
+  record(): undefined {
+    return undefined;
+  }
+
   get drained(): boolean {
     const end = this.#lastOffsetAtOrBelow(this.insertLsn(this.#epoch));
     const streamed = end === undefined || this.committedOffset(STREAM) >= end;

@@ -12,6 +12,7 @@ import type { DeadLetters } from '../../src/ports/dead-letters.ts';
 import type { Embedder } from '../../src/ports/embedder.ts';
 import type { DocumentWrite, Index } from '../../src/ports/index-store.ts';
 import type { Source } from '../../src/ports/source.ts';
+import type { RecordFetch } from '../../src/ports/record-fetch.ts';
 import type { RowLookup } from '../../src/ports/rows.ts';
 import { createMemoryIndex } from '../../connectors/memory/memory-index.ts';
 import type { MemoryStore } from '../../connectors/memory/store.ts';
@@ -37,6 +38,8 @@ export interface Surroundings {
   readonly truth: Truth;
   readonly deadLetters: DeadLetters;
   readonly lookups: boolean;
+  /** Whether dead letters are retried from the log. */
+  readonly fetches: boolean;
   readonly limits: Partial<PipelineLimits>;
   readonly rules: Rules;
   readonly parts: (write: DocumentWrite) => readonly WritePart[];
@@ -84,6 +87,10 @@ export class Process implements ProcessHandle {
     return this.#alive && !this.finished;
   }
 
+  get leaving(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
   get pipeline(): Pipeline | undefined {
     return this.#pipeline;
   }
@@ -124,6 +131,12 @@ export class Process implements ProcessHandle {
         return now.row === undefined ? undefined : toRow(now.row, key.number, false);
       },
     };
+    const recordFetch: RecordFetch = {
+      record: async (position) => {
+        await scheduler.gate(this, 'fetch a record');
+        return log.record(position, !this.#around.faults.poisoned);
+      },
+    };
     const mappings = new Map<TableId, TableMapping>(TABLES.map((table) => [table, mappingOf(table, settings)]));
     this.#pipeline = createPipeline({
       ...shared,
@@ -138,6 +151,7 @@ export class Process implements ProcessHandle {
       embedQueue: createEmbedQueue({ ...shared, embedder, signal: this.#life.signal }),
       deadLetters: this.#deadLetters(),
       ...(this.#around.lookups ? { rowLookup } : {}),
+      ...(this.#around.fetches ? { recordFetch } : {}),
       documentId: (table, rowKey) => byDocument.get(`${table} ${rowKey}`)?.document ?? unknownRow(),
       limits: this.#around.limits,
     });

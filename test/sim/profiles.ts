@@ -19,6 +19,10 @@ export interface Profile {
   readonly reads: boolean;
   /** Probability that a batch, or a chunk of a snapshot, is held up for longer than the sweeper waits. */
   readonly stalls: number;
+  /** Processes share the partitions as a consumer group does. */
+  readonly group: boolean;
+  /** Dead letters are retried from the log, also while everything else goes on. */
+  readonly fetches: boolean;
 }
 
 const everything = {
@@ -32,6 +36,8 @@ const everything = {
   resends: true,
   reads: true,
   stalls: 0,
+  group: false,
+  fetches: false,
 };
 
 export const PROFILES = {
@@ -67,6 +73,21 @@ export const PROFILES = {
     ...everything,
     ...{ name: 'stalls-postgres', log: 'postgres', poison: false, lookups: true },
     ...{ chaos: 0.5, sweeps: 4, pace: 0.03, stalls: 0.08 },
+  },
+  /** Partitions wander between processes that join, leave, crash and freeze. */
+  group: {
+    ...everything,
+    ...{ name: 'group', log: 'kafka', poison: false, lookups: false, settings: false, group: true, chaos: 2 },
+  },
+  /** Rebalances chase each other, and a partition is often back before a cached head is too old. */
+  'hot-group': {
+    ...everything,
+    ...{ name: 'hot-group', log: 'kafka', poison: false, lookups: false, settings: false, group: true, chaos: 8 },
+  },
+  'group-poison': {
+    ...everything,
+    ...{ name: 'group-poison', log: 'kafka', poison: true, lookups: false, settings: false, group: true, chaos: 2 },
+    fetches: true,
   },
   sweeping: { ...everything, name: 'sweeping', log: 'kafka', poison: false, lookups: false, chaos: 3, sweeps: 12 },
 } as const satisfies Record<string, Profile>;

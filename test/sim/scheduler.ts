@@ -28,6 +28,8 @@ export class Scheduler {
   #ready: Gate[] = [];
   #later: Gate[] = [];
   readonly #dead = new WeakSet<Owner>();
+  /** Gates of owners that are stopped for a while, and would be open otherwise. */
+  readonly #frozen = new Map<Owner, Gate[]>();
   now = 0;
   steps = 0;
 
@@ -48,7 +50,7 @@ export class Scheduler {
   /** Resolves when the scheduler opens this gate: a crash point, and the place where others may come in between. */
   gate(owner: Owner, what: string): Promise<void> {
     return new Promise((open) => {
-      if (!this.#dead.has(owner)) this.#ready.push({ owner, what, at: this.now, open });
+      if (!this.#dead.has(owner)) this.#makeReady({ owner, what, at: this.now, open });
     });
   }
 
@@ -59,6 +61,12 @@ export class Scheduler {
       const onAbort = (): void => {
         this.#later = this.#later.filter((other) => other !== gate);
         this.#ready = this.#ready.filter((other) => other !== gate);
+        const held = this.#frozen.get(owner);
+        if (held !== undefined)
+          this.#frozen.set(
+            owner,
+            held.filter((other) => other !== gate),
+          );
         reject(abortedError(signal));
       };
       const open = (): void => {
@@ -76,6 +84,25 @@ export class Scheduler {
     this.#dead.add(owner);
     this.#ready = this.#ready.filter((gate) => gate.owner !== owner);
     this.#later = this.#later.filter((gate) => gate.owner !== owner);
+    this.#frozen.delete(owner);
+  }
+
+  /** None of its gates opens until it is thawed; time goes on for it all the same. */
+  freeze(owner: Owner): void {
+    this.#frozen.set(
+      owner,
+      this.#ready.filter((gate) => gate.owner === owner),
+    );
+    this.#ready = this.#ready.filter((gate) => gate.owner !== owner);
+  }
+
+  thaw(owner: Owner): void {
+    this.#ready.push(...(this.#frozen.get(owner) ?? []));
+    this.#frozen.delete(owner);
+  }
+
+  #makeReady(gate: Gate): void {
+    (this.#frozen.get(gate.owner) ?? this.#ready).push(gate);
   }
 
   clockOf(owner: Owner, wallOffset: () => number): Clock {
@@ -100,6 +127,8 @@ export class Scheduler {
       if (this.#later.length === 0 || !mayJump) return false;
       this.now = Math.max(this.now, Math.min(...this.#later.map((gate) => gate.at)));
       this.#wakeSleepers();
+      // Whoever was due is frozen.
+      if (this.#ready.length === 0) return false;
     }
     const chosen = this.#random.int(this.#ready.length);
     const gate = this.#ready[chosen] as Gate;
@@ -116,7 +145,7 @@ export class Scheduler {
     const due = this.#later.filter((gate) => gate.at <= this.now);
     if (due.length === 0) return;
     this.#later = this.#later.filter((gate) => gate.at > this.now);
-    this.#ready.push(...due);
+    for (const gate of due) this.#makeReady(gate);
   }
 }
 

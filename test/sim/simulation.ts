@@ -5,12 +5,13 @@ import type { isUnreachable } from '../../connectors/memory/sweep.ts';
 import { createMemoryStore } from '../../connectors/memory/store.ts';
 import { compareStamps, type Version } from '../../src/domain/version.ts';
 import type { PartitionId } from '../../src/domain/ids.ts';
-import { FreshetError } from '../../src/domain/errors.ts';
+import { FreshetError, kindOf } from '../../src/domain/errors.ts';
 import type { PipelineLimits } from '../../src/ingest/context.ts';
 import type { DocumentWrite, SweepLimits } from '../../src/ports/index-store.ts';
 import { belowDeadLetters } from '../../src/services/sweep.ts';
 import { Faults } from './faults.ts';
 import { Fleet, ZOMBIE_MS } from './fleet.ts';
+import { GroupFleet } from './group-fleet.ts';
 import { generateHistory } from './history.ts';
 import { KafkaLog, type LogObserver } from './kafka-log.ts';
 import { Network, PACKET_DELAY_MAX } from './network.ts';
@@ -81,7 +82,7 @@ class Simulation {
   readonly #deadLetters = createMemoryDeadLetters();
   readonly #around: Surroundings;
   readonly #log: KafkaLog | PostgresLog;
-  readonly #fleet: Fleet;
+  readonly #fleet: Fleet | GroupFleet;
   #failure: unknown;
 
   constructor(seed: number, { profile, mutation, trace }: RunOptions) {
@@ -106,7 +107,8 @@ class Simulation {
       },
     };
     const faults = new Faults(random.fork());
-    const deps = { scheduler, random: random.fork(), observer };
+    const onFailure = (error: unknown): void => this.#fail(error);
+    const deps = { scheduler, random: random.fork(), observer, onFailure };
     this.#log =
       profile.log === 'kafka'
         ? new KafkaLog(history, deps, { ...profile, partitions: 1 + random.int(3) })
@@ -127,6 +129,7 @@ class Simulation {
       faults,
       truth: new Truth(history, this.#log, this.#store),
       lookups: profile.lookups,
+      fetches: profile.fetches,
       limits: {
         inFlight: 2 + random.int(8),
         headCacheMs: HEAD_CACHE_MS,
@@ -136,9 +139,12 @@ class Simulation {
         ...this.#mutation.limits,
       },
       onWrite: (write) => this.#embedsOnlyNewText(write),
-      onFailure: (error) => this.#fail(error),
+      onFailure,
     };
-    this.#fleet = new Fleet({ random, profile, log: this.#log, scheduler, around: this.#around });
+    this.#fleet =
+      profile.group && this.#log instanceof KafkaLog
+        ? new GroupFleet({ random, log: this.#log, scheduler, around: this.#around })
+        : new Fleet({ random, profile, log: this.#log, scheduler, around: this.#around });
   }
 
   get steps(): number {
@@ -157,11 +163,14 @@ class Simulation {
     await this.#chaos();
     faults.heal();
     while (this.#log.produce());
+    await this.#settle('after the chaos');
+    // What was mended meanwhile came in garbled all the same.
+    if (!faults.poisoned) await this.#retryAll();
     await this.#quiet('after the chaos');
     await this.#sweepAll();
     await this.#checkSwept('after the sweeps');
 
-    if (this.#profile.lookups) await this.#retryAll();
+    if (this.#profile.lookups || this.#profile.fetches) await this.#retryAll();
     await this.#quiet('after retrying the dead letters');
     this.#fleet.replayAll();
     await this.#quiet('after a full replay');
@@ -184,6 +193,8 @@ class Simulation {
     const until = (transactions * (40 + random.int(80))) / (producing / 0.04);
     while (this.#scheduler.now < until) {
       await this.#step(false);
+      if (this.#profile.fetches && random.chance(0.02)) void this.#retryOne();
+      if (this.#profile.fetches && this.#scheduler.now > until / 2) this.#around.faults.poisoned = false;
       if (random.chance(producing)) this.#log.produce();
       if (random.chance(0.06)) this.#read();
       if (random.chance(sweeping)) this.#sweep();
@@ -246,6 +257,12 @@ class Simulation {
   }
 
   async #quiet(when: string): Promise<void> {
+    await this.#settle(when);
+    await checkQuiet(when, this.#quietWorld());
+  }
+
+  /** Until everything is read and committed, and nobody does anything any more. */
+  async #settle(when: string): Promise<void> {
     const { network } = this.#around;
     const busy = (): boolean => !this.#log.drained || network.busy || this.#fleet.isChanging || !this.#scheduler.idle;
     for (let n = 0; busy(); n++) {
@@ -253,7 +270,6 @@ class Simulation {
       if (this.#random.chance(0.05)) this.#read();
       if (n > QUIET_STEPS_MAX) throw new Violation('1', `${when}: never quiet`);
     }
-    await checkQuiet(when, this.#quietWorld());
   }
 
   #quietWorld(): QuietWorld {
@@ -293,6 +309,16 @@ class Simulation {
       pipeline.retry(letter).then(finish, (error: unknown) => this.#fail(error));
       while (!done) await this.#step();
     }
+  }
+
+  /** Somebody tries a letter again while everything else goes on; whoever dies over it tells nobody. */
+  async #retryOne(): Promise<void> {
+    const letters = await this.#deadLetters.list({ limit: 1_000 });
+    const { pipeline } = this.#random.pick(this.#fleet.processes);
+    if (letters.length === 0 || pipeline === undefined) return;
+    await pipeline.retry(this.#random.pick(letters)).catch((error: unknown) => {
+      if (kindOf(error) !== 'aborted') this.#fail(error);
+    });
   }
 
   /** Invariant 5, wherever only one writer could have been at work: what the head lists already is not embedded again. */

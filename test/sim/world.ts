@@ -1,3 +1,4 @@
+import type { Delivery, Position } from '../../src/domain/change.ts';
 import type { PartitionId } from '../../src/domain/ids.ts';
 import type { Source } from '../../src/ports/source.ts';
 import type { RowVersion } from './history.ts';
@@ -6,6 +7,8 @@ import type { Owner } from './scheduler.ts';
 /** One running Freshet. A zombie was replaced and does not know it: it goes on for a while, and its commits are refused. */
 export interface ProcessHandle extends Owner {
   fenced: boolean;
+  /** It was asked to end: it drains and commits what it can. */
+  readonly leaving: boolean;
 }
 
 /** A source's side of the world: what was produced, what is committed, and readers for processes. */
@@ -15,6 +18,8 @@ export interface SimLog {
   produce(): boolean;
   /** A source for a process, reading on from what is committed. */
   open(process: ProcessHandle, partitions: readonly PartitionId[]): Source;
+  /** The record at a position once more. @param isMended what was garbled the first time can be decoded now */
+  record(position: Position, isMended: boolean): Delivery | undefined;
   /** Everything produced is committed. */
   readonly drained: boolean;
   /** No snapshot is unfinished: the sweeper may run. */
