@@ -1,5 +1,5 @@
 import type { ChangeEvent } from '../../src/domain/change.ts';
-import type { TableId } from '../../src/domain/ids.ts';
+import type { RowKey, TableId } from '../../src/domain/ids.ts';
 import type { Instant } from '../../src/domain/time.ts';
 
 /** One record of a topic as the broker gave it, decompressed and undecoded. */
@@ -33,6 +33,9 @@ export interface DecodedRecord {
   readonly lsn?: bigint;
   /** To find the end of a snapshot. */
   readonly snapshot?: { readonly table: TableId; readonly marker: SnapshotMarker };
+  /** A change of a row's key is a delete, which names the new key, and a create, which names the old one. */
+  readonly movedTo?: RowKey;
+  readonly movedFrom?: RowKey;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { connectSchemaOfAvro, type ConnectSchema } from 'debezium-ts-types';
 import { FreshetError } from '../../../src/domain/errors.ts';
 import type { RegisteredSchema, SchemaRegistry } from '../registry/client.ts';
+import { withReferences } from './avro-references.ts';
 import { compileAvro, type AvroReader } from './avro.ts';
 
 /** Confluent's wire format: a zero byte, the schema's id as a 32-bit integer, big endian, then the data. */
@@ -65,8 +66,8 @@ export class AvroWire {
   #prepare(registered: RegisteredSchema): AvroSchema {
     let prepared = this.#prepared.get(registered);
     if (prepared === undefined) {
-      const { schema, references } = registered;
-      prepared = { reader: compileAvro(schema, references), connect: connectSchemaOfAvro(schema) };
+      const schema = withReferences(registered.schema, registered.references);
+      prepared = { reader: compileAvro(schema), connect: connectSchemaOfAvro(schema) };
       this.#prepared.set(registered, prepared);
     }
     return prepared;

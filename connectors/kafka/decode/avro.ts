@@ -21,11 +21,9 @@ const EMPTY_ITEMS_MAX = 10_000;
 
 type Read = (input: Input, depth: number) => unknown;
 
-/** @param references schemas that `schema` names, innermost first. @throws poison AVRO_SCHEMA_UNREADABLE */
-export function compileAvro(schema: unknown, references: readonly unknown[] = []): AvroReader {
-  const compiler = new Compiler();
-  for (const reference of references) compiler.compile(reference, '');
-  const read = compiler.compile(schema, '');
+/** @throws poison AVRO_SCHEMA_UNREADABLE */
+export function compileAvro(schema: unknown): AvroReader {
+  const read = new Compiler().compile(schema, '');
   return {
     read(bytes, offset) {
       const input = new Input(bytes, offset);

@@ -39,6 +39,8 @@ interface RowFacts {
   readonly sourcePosition: SourcePosition | undefined;
   readonly sourceTime: Instant | undefined;
   readonly lsn: bigint | undefined;
+  /** Of a change of the key: the new one on its delete, the old one on its create. */
+  readonly otherKey: RecordKey | null;
 }
 
 /** Turns a record as Debezium means it into an event as the pipeline means it. Throws poison; the caller makes it an event. */
@@ -120,6 +122,7 @@ export class Interpreter {
       sourcePosition: shape === 'bare' ? undefined : postgresPosition(added.sequence),
       sourceTime,
       lsn: added.lsn ?? added.sequence?.[1] ?? undefined,
+      otherKey: deleted ? record.newKey : record.oldKey,
     };
     return this.#change(facts, at, epoch);
   }
@@ -155,6 +158,9 @@ export class Interpreter {
       ...(sourceTime === undefined ? {} : { sourceTime }),
       ...(lsn === undefined || isRead ? {} : { lsn }),
       ...(isRead ? { snapshot: { table: table.id, marker: snapshot as SnapshotMarker } } : {}),
+      ...(facts.otherKey === null
+        ? {}
+        : { [row === undefined ? 'movedTo' : 'movedFrom']: keyOfRecord(facts.otherKey, table) }),
     };
   }
 
@@ -194,6 +200,7 @@ function rowOfEnvelope(record: ChangeRecord | DeleteRecord, table: DecodedTable)
     sourcePosition: positionOf(source),
     sourceTime: commitTime(source),
     lsn: 'lsn' in source && source.lsn !== null && source.lsn !== undefined ? BigInt(source.lsn as bigint) : undefined,
+    otherKey: isDelete ? record.newKey : record.oldKey,
   };
 }
 
