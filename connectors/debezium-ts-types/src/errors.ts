@@ -15,7 +15,7 @@ export type DecodeErrorCode =
   | 'INVALID_SCHEMA';
 
 /**
- * The only error that decoding throws. `where` is a path of field names in the record (`value.payload.after.price`). Neither it nor the
+ * The only error that decoding throws. `where` is a path of field names in the record (`value.after.price`). Neither it nor the
  * message ever holds a value of the record: both may go to a log.
  */
 export class DebeziumDecodeError extends Error {

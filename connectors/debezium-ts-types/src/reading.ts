@@ -23,7 +23,15 @@ export interface Reading {
   readonly rows: Rows;
 }
 
+/** Which row of a record: `row` is the whole value after ExtractNewRecordState. */
 export type RowPlace = 'key' | 'before' | 'after' | 'row';
+
+const WHERE: Readonly<Record<RowPlace, string>> = {
+  key: 'key',
+  before: 'value.before',
+  after: 'value.after',
+  row: 'value',
+};
 
 /** Declared tables are few; topics may be many, and hostile. */
 const CACHE_MAX = 10_000;
@@ -51,7 +59,8 @@ export class Rows {
     let places = this.#bySchema.get(schema);
     if (places === undefined) this.#bySchema.set(schema, (places = new Map()));
     let toRow = places.get(place);
-    if (toRow === undefined) places.set(place, (toRow = rowBySchema(schema, this.#placeholderFor(place), place)));
+    if (toRow === undefined)
+      places.set(place, (toRow = rowBySchema(schema, this.#placeholderFor(place), WHERE[place])));
     return toRow;
   }
 
@@ -60,7 +69,7 @@ export class Rows {
     const name = types === undefined ? place : `${place} ${this.#declared.has(table) ? table : topic}`;
     let toRow = this.#byTable.get(name);
     if (toRow === undefined) {
-      toRow = rowByDeclaration(types, this.#placeholderFor(place), place);
+      toRow = rowByDeclaration(types, this.#placeholderFor(place), WHERE[place]);
       if (this.#byTable.size < CACHE_MAX) this.#byTable.set(name, toRow);
     }
     return toRow;
