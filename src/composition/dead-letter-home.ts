@@ -2,8 +2,10 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSqliteState, type SqliteState } from '../../connectors/sqlite/state.ts';
 import type { FreshetConfig } from '../config/index.ts';
+import type { Observer } from '../observability/events.ts';
 import type { DeadLetters } from '../ports/dead-letters.ts';
 import { lineSuffix } from '../services/blue-green/line-name.ts';
+import { kafkaDeadLetters } from './kafka-dead-letters.ts';
 import type { DataKeys } from './keys.ts';
 
 /** Where dead letters are kept: each index has its own, for what one cannot take says nothing of the others. */
@@ -13,8 +15,19 @@ export interface DeadLetterHome {
   forget(line: string): Promise<void>;
 }
 
+/** The store that `deadLetters` of the configuration names. */
+export function deadLetterHome(
+  config: FreshetConfig,
+  parts: { readonly state: SqliteState; readonly keys: Pick<DataKeys, 'seal'>; readonly observer: Observer },
+): DeadLetterHome {
+  const { deadLetters } = config;
+  return deadLetters.store === 'kafka'
+    ? kafkaDeadLetters(config, deadLetters, parts.observer)
+    : stateDeadLetters(config, parts.state, parts.keys);
+}
+
 /** The first index has them beside the pushed documents, every other one in a file of its own. */
-export function stateDeadLetters(
+function stateDeadLetters(
   { dataDir }: Pick<FreshetConfig, 'dataDir'>,
   state: SqliteState,
   keys: Pick<DataKeys, 'seal'>,

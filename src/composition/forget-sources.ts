@@ -1,8 +1,10 @@
+import { removeGroup } from '../../connectors/kafka/remove.ts';
 import { forgetReplication } from '../../connectors/postgres/forget.ts';
-import { replicationNames, type FreshetConfig } from '../config/index.ts';
+import { consumerGroup, replicationNames, type FreshetConfig } from '../config/index.ts';
 import { FreshetError, kindOf } from '../domain/errors.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Databases } from './databases.ts';
+import { kafkaConnection } from './kafka-connection.ts';
 
 /**
  * Removes what a dropped index left at the sources, by the names it had there. Returns one sentence for each source where that failed: what
@@ -27,6 +29,8 @@ export async function forgetSources(
           { name, connectionString, slot, publication: isOurs ? publication : undefined, clock: systemClock },
           signal,
         );
+      } else if (source.type === 'kafka') {
+        await removeGroup(kafkaConnection(source, `sources.${name}`), consumerGroup(name, source, suffix));
       }
     } catch (error) {
       if (kindOf(error) === 'aborted') throw error;

@@ -18,7 +18,7 @@ import { createShadow } from '../services/blue-green/shadow.ts';
 import type { Services } from '../services/services.ts';
 import { currentToken } from '../services/tokens.ts';
 import { startDatabases, type Databases } from './databases.ts';
-import { stateDeadLetters } from './dead-letter-home.ts';
+import { deadLetterHome } from './dead-letter-home.ts';
 import { openEmbedding, type Embedding } from './embedding.ts';
 import { createEmbeddings } from './embeddings.ts';
 import { forgetSources } from './forget-sources.ts';
@@ -106,7 +106,7 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
   cleanup.add('indexes', () => catalogue[Symbol.asyncDispose]());
   const state = await openSqliteState({ path: join(dataDir, 'state.sqlite'), sealKey: keys.seal });
   cleanup.add('state', () => state[Symbol.asyncDispose]());
-  const deadLetters = stateDeadLetters(config, state, keys);
+  const deadLetters = deadLetterHome(config, { state, keys, observer });
 
   let lines: LineSet<OpenLine> | undefined;
   const databases = await startDatabases({

@@ -9,6 +9,8 @@ export interface SettingsParts {
   readonly embedder: string;
   /** What else a source puts into its rows. */
   readonly access?: string;
+  /** Types of columns that the source's records do not tell. */
+  readonly types?: unknown;
   /** The generation at which the table left the configuration last: put back, it is read anew. */
   readonly retired?: number | undefined;
 }

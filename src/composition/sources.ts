@@ -60,7 +60,7 @@ export function openConfigured(
     source.type === 'files'
       ? openFiles(name, source, parts)
       : source.type === 'kafka'
-        ? openKafka(name, source)
+        ? openKafka(name, source, parts)
         : openPostgres(name, source, connectionOf(source), parts),
   );
 }
