@@ -14,6 +14,8 @@ export interface ConnectOptions {
   readonly avro?: boolean;
   /** Added to the worker's properties, or in place of them. */
   readonly properties?: Readonly<Record<string, string | number | boolean>>;
+  /** What connectors may name as `${env:NAME}`. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly report?: Report;
 }
 
@@ -41,7 +43,7 @@ const POLL_MS = 100;
 
 /** One Kafka Connect worker in distributed mode with Debezium's PostgreSQL plugin. Offsets and connectors are kept in the broker. */
 export async function startConnect(options: ConnectOptions): Promise<Connect> {
-  const { brokers, avro = false, properties = {}, report = toStderr } = options;
+  const { brokers, avro = false, properties = {}, env = {}, report = toStderr } = options;
   const [java, jars, debezium, converter] = await Promise.all([
     systemJava(),
     kafkaJars(report),
@@ -86,6 +88,9 @@ export async function startConnect(options: ConnectOptions): Promise<Connect> {
       'session.timeout.ms': 6_000,
       'heartbeat.interval.ms': 1_000,
       'rebalance.timeout.ms': 10_000,
+      'config.providers': 'env',
+      'config.providers.env.class': 'org.apache.kafka.common.config.provider.EnvVarConfigProvider',
+      'config.providers.env.param.allowlist.pattern': Object.keys(env).join('|'),
       ...properties,
     }),
   );
@@ -102,6 +107,7 @@ export async function startConnect(options: ConnectOptions): Promise<Connect> {
         'org.apache.kafka.connect.cli.ConnectDistributed',
         settings,
       ],
+      env,
     }),
     // Any path but the root waits until the worker has joined its group and read its topics.
     ready: async () => (await request(`${url}/connectors`)).ok,

@@ -17,7 +17,8 @@ export interface Postgres extends Component {
   readonly port: number;
 }
 
-const USER = 'freshet';
+/** Of the superuser, as everywhere. */
+const USER = 'postgres';
 const ACCOUNT = 'postgres';
 
 /** Debian's PostgreSQL with logical replication, trusting everyone on loopback. It refuses to run as root: then it runs as `postgres`. */
