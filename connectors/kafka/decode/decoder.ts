@@ -13,7 +13,7 @@ import { AvroWire, type AvroPart, type AvroSchema } from './avro-wire.ts';
 import { asFreshetError } from './errors.ts';
 import { Interpreter } from './events.ts';
 import { keyOfRecord } from './keys.ts';
-import type { RecordDecoderOptions } from './options.ts';
+import type { DecodedTable, RecordDecoderOptions } from './options.ts';
 
 export type { DecodedTable, RecordDecoderOptions } from './options.ts';
 
@@ -50,20 +50,20 @@ class DebeziumRecordDecoder implements RecordDecoder {
     try {
       schemas = this.#schemas(record, signal);
     } catch (error) {
-      return this.#undecodable(record, epoch, error);
+      return this.#undecodable(record, epoch, error, signal);
     }
-    if (!(schemas instanceof Promise)) return this.#withSchemas(record, epoch, schemas);
+    if (!(schemas instanceof Promise)) return this.#withSchemas(record, epoch, schemas, signal);
     return schemas.then(
-      (known) => this.#withSchemas(record, epoch, known),
-      (error: unknown) => this.#undecodable(record, epoch, error),
+      (known) => this.#withSchemas(record, epoch, known, signal),
+      (error: unknown) => this.#undecodable(record, epoch, error, signal),
     );
   }
 
-  #withSchemas(record: KafkaRecord, epoch: number, schemas: Schemas): DecodedRecord {
+  #withSchemas(record: KafkaRecord, epoch: number, schemas: Schemas, signal: AbortSignal): DecodedRecord {
     try {
       return this.#interpreter.interpret(this.#parse(record, schemas), record, epoch);
     } catch (error) {
-      return this.#undecodable(record, epoch, error, schemas);
+      return this.#undecodable(record, epoch, error, signal);
     }
   }
 
@@ -73,10 +73,7 @@ class DebeziumRecordDecoder implements RecordDecoder {
     const valueSchema = this.#isAvro(value) ? this.#avro.schema(value, signal) : undefined;
     if (keySchema === undefined && valueSchema === undefined) return NO_SCHEMAS;
     if (!(keySchema instanceof Promise) && !(valueSchema instanceof Promise)) return { keySchema, valueSchema };
-    return Promise.all([keySchema, valueSchema]).then(([ofKey, ofValue]) => ({
-      keySchema: ofKey,
-      valueSchema: ofValue,
-    }));
+    return settled(keySchema, valueSchema);
   }
 
   #isAvro(bytes: Uint8Array | null): bytes is Uint8Array {
@@ -109,11 +106,11 @@ class DebeziumRecordDecoder implements RecordDecoder {
   }
 
   /** Everything that is known of a record that is to blame; whatever else went wrong is thrown. */
-  #undecodable(record: KafkaRecord, epoch: number, thrown: unknown, schemas?: Schemas): DecodedRecord {
+  #undecodable(record: KafkaRecord, epoch: number, thrown: unknown, signal: AbortSignal): DecodedRecord {
     const error = asFreshetError(thrown, record.topic);
     if (error.kind !== 'poison') throw error;
     const table = this.#interpreter.tableOfTopic(record.topic);
-    const key = table === undefined ? undefined : this.#keyAlone(record, schemas, table);
+    const key = table === undefined ? undefined : this.#keyAlone(record, table, signal);
     return {
       event: {
         kind: 'undecodable',
@@ -127,17 +124,11 @@ class DebeziumRecordDecoder implements RecordDecoder {
   }
 
   /** A value that cannot be read says nothing against its key: as a tombstone the record still has one. */
-  #keyAlone(
-    record: KafkaRecord,
-    schemas: Schemas | undefined,
-    table: Parameters<typeof keyOfRecord>[1],
-  ): RowKey | undefined {
-    if (record.key === null || (schemas === undefined && this.#isAvro(record.key))) return undefined;
+  #keyAlone(record: KafkaRecord, table: DecodedTable, signal: AbortSignal): RowKey | undefined {
     try {
-      const { key } = this.#parse(
-        { ...record, value: null },
-        { keySchema: schemas?.keySchema, valueSchema: undefined },
-      );
+      const keySchema = this.#isAvro(record.key) ? this.#avro.schema(record.key, signal) : undefined;
+      if (record.key === null || keySchema instanceof Promise) return undefined;
+      const { key } = this.#parse({ ...record, value: null }, { keySchema, valueSchema: undefined });
       return keyOfRecord(key, table);
     } catch {
       return undefined;
@@ -148,6 +139,15 @@ class DebeziumRecordDecoder implements RecordDecoder {
 interface Schemas {
   readonly keySchema: AvroSchema | undefined;
   readonly valueSchema: AvroSchema | undefined;
+}
+
+/** Waits for both, so that a key's schema is known when the value's turns out to be to blame. */
+async function settled(
+  keySchema: AvroSchema | undefined | Promise<AvroSchema>,
+  valueSchema: AvroSchema | undefined | Promise<AvroSchema>,
+): Promise<Schemas> {
+  await Promise.allSettled([keySchema, valueSchema]);
+  return { keySchema: await keySchema, valueSchema: await valueSchema };
 }
 
 const NO_SCHEMAS: Schemas = { keySchema: undefined, valueSchema: undefined };
