@@ -73,6 +73,7 @@ export function toSearchAnswer(answer: SearchAnswer, scoreThreshold: number | un
     has_more: false as const,
     next_page: null,
     freshness: toAnswerFreshness(answer.freshness),
+    ...(answer.index === undefined ? {} : { index: answer.index }),
     ...(answer.degraded === undefined ? {} : { degraded: answer.degraded }),
   };
 }

@@ -23,6 +23,7 @@ import { changeRoutes } from './routes/changes.ts';
 import { demoRoutes } from './routes/demo.ts';
 import { documentRoutes } from './routes/documents.ts';
 import { freshnessRoutes } from './routes/freshness.ts';
+import { indexRoutes } from './routes/indexes.ts';
 import { pageRoutes } from './routes/page.ts';
 import { searchRoutes } from './routes/search.ts';
 import { OpenStreams, sseMessage, type StreamKind } from './streams.ts';
@@ -103,6 +104,7 @@ function registerRoutes(app: Api, context: RouteContext, metrics: Registry): voi
   changeRoutes(app, context);
   freshnessRoutes(app, { ...context, metrics });
   adminRoutes(app, context);
+  indexRoutes(app, context);
   if (context.demo !== undefined) demoRoutes(app, context.demo);
   app.get('/openapi.json', { config: { requires: 'public' }, schema: { hide: true } }, (_request, reply) =>
     reply.type('application/json').send(JSON.stringify(app.swagger())),

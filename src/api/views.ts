@@ -92,7 +92,12 @@ export function freshnessView(report: FreshnessReport) {
     },
     deadLetters: report.deadLetters,
     embedder: { ...report.embedder, name: report.embedder.name ?? null },
-    index: { documents: index.documents, chunks: index.chunks, bytesOnDisk: index.bytesOnDisk ?? null },
+    index: {
+      name: index.name ?? null,
+      documents: index.documents,
+      chunks: index.chunks,
+      bytesOnDisk: index.bytesOnDisk ?? null,
+    },
   };
 }
 

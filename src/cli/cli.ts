@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { registerConfig } from './commands/config.ts';
 import { registerDlq } from './commands/dlq.ts';
 import { registerDoctor } from './commands/doctor.ts';
+import { registerIndexes } from './commands/indexes.ts';
 import { registerMaintenance } from './commands/maintain.ts';
 import { registerSearch } from './commands/search.ts';
 import { registerStart } from './commands/start.ts';
@@ -16,6 +17,7 @@ const COMMANDS: readonly Register[] = [
   registerStatus,
   registerMaintenance,
   registerDlq,
+  registerIndexes,
   registerConfig,
   registerDoctor,
 ];

@@ -37,6 +37,15 @@ export function examples(command: Command, ...lines: readonly (readonly [line: s
   return command.addHelpText('after', `\nExamples:\n${text}`);
 }
 
+/** For commands about the live index that can be about another one. */
+export interface IndexOption {
+  readonly index?: string;
+}
+
+export const INDEX_OPTION = ['--index <name>', 'of another index than the live one, e.g. before a switch'] as const;
+
+export const ofIndex = ({ index }: IndexOption): { readonly index?: string } => (index === undefined ? {} : { index });
+
 export const wholeNumber =
   (min: number, max: number) =>
   (text: string): number => {

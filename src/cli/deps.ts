@@ -1,6 +1,6 @@
 import type { FreshetConfig, LoadedConfig } from '../config/index.ts';
 import type { Environment } from '../config/interpolate.ts';
-import type { AdminService, FreshnessService, SearchService } from '../services/services.ts';
+import type { AdminService, FreshnessService, IndexesService, SearchService } from '../services/services.ts';
 
 /** A stream of the terminal. `process.stdout` is one. */
 export interface Output {
@@ -14,6 +14,7 @@ export interface CliServices {
   readonly search: SearchService;
   readonly freshness: Pick<FreshnessService, 'report'>;
   readonly admin: AdminService;
+  readonly indexes: IndexesService;
 }
 
 export interface RunOptions {

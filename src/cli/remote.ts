@@ -12,6 +12,7 @@ import type { StoredDeadLetter } from '../ports/dead-letters.ts';
 import type { FreshnessReport, Progress, SearchRequest, VerifyReport } from '../services/services.ts';
 import type { CliServices } from './deps.ts';
 import { type HttpClient, problemError } from './http-client.ts';
+import { remoteIndexes } from './remote-indexes.ts';
 
 // The services of a running instance, over its HTTP API: commands cannot tell them from the ones of an opened data folder.
 
@@ -24,7 +25,7 @@ export function remoteServices(http: HttpClient): CliServices {
     search: {
       search: async (request, signal) => {
         const answer = await http.post('/v1/search', searchBody(request), searchOut, signal);
-        const { freshness, degraded } = answer;
+        const { freshness, degraded, index } = answer;
         return {
           hits: answer.data.map(toHit),
           query: answer.search_query[0] ?? request.query,
@@ -39,6 +40,7 @@ export function remoteServices(http: HttpClient): CliServices {
             })),
           },
           ...(degraded === undefined ? {} : { degraded }),
+          ...(index === undefined ? {} : { index }),
         };
       },
     },
@@ -49,24 +51,36 @@ export function remoteServices(http: HttpClient): CliServices {
       rebuild: (onProgress, signal) => longWork(http, '/v1/admin/rebuild', {}, rebuildReport, onProgress, signal),
       replay: (options, signal) => http.post('/v1/admin/replay', options, replayOut, signal),
       deadLetters: {
-        list: async (limit, after) => {
-          const query = new URLSearchParams({ limit: String(limit), ...(after === undefined ? {} : { after }) });
-          const page = await http.get(`/v1/admin/dead-letters?${query}`, deadLettersOut, neverAborted());
+        list: async (limit, after, index) => {
+          const page = await http.get(
+            `/v1/admin/dead-letters${query({ limit: String(limit), after, index })}`,
+            deadLettersOut,
+            neverAborted(),
+          );
           return page.data.map(toDeadLetter);
         },
-        get: async (id) => {
+        get: async (id, index) => {
           const letter = await http.find(
-            `/v1/admin/dead-letters/${encodeURIComponent(id)}`,
+            `/v1/admin/dead-letters/${encodeURIComponent(id)}${query({ index })}`,
             deadLetterOut,
             neverAborted(),
           );
           return letter === undefined ? undefined : toDeadLetter(letter);
         },
-        retry: (id, signal) =>
-          http.post(`/v1/admin/dead-letters/${encodeURIComponent(id)}/retry`, undefined, retryOut, signal),
+        retry: (id, signal, index) => {
+          const path = `/v1/admin/dead-letters/${encodeURIComponent(id)}/retry${query({ index })}`;
+          return http.post(path, undefined, retryOut, signal);
+        },
       },
     },
+    indexes: remoteIndexes(http),
   };
+}
+
+/** Members that are undefined are left out. */
+function query(members: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(members).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
 }
 
 const neverAborted = (): AbortSignal => new AbortController().signal;
@@ -178,7 +192,12 @@ function toReport(wire: z.output<typeof freshnessOut>): FreshnessReport {
     },
     deadLetters: wire.deadLetters,
     embedder: embedderOf(wire.embedder),
-    index: { ...index, bytesOnDisk: or(index.bytesOnDisk) },
+    index: {
+      documents: index.documents,
+      chunks: index.chunks,
+      bytesOnDisk: or(index.bytesOnDisk),
+      ...(index.name === null ? {} : { name: index.name }),
+    },
   };
 }
 

@@ -26,7 +26,7 @@ export function whileAlive(admin: AdminService, failed: Promise<never>): AdminSe
     rebuild: (onProgress, signal) => orFailed((live) => admin.rebuild(onProgress, live), signal),
     deadLetters: {
       ...admin.deadLetters,
-      retry: (id, signal) => orFailed((live) => admin.deadLetters.retry(id, live), signal),
+      retry: (id, signal, index) => orFailed((live) => admin.deadLetters.retry(id, live, index), signal),
     },
   };
 }

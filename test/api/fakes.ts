@@ -13,6 +13,7 @@ import type {
   DocumentView,
   FreshnessReport,
   FreshnessService,
+  IndexesService,
   SearchAnswer,
   SearchService,
   Services,
@@ -34,6 +35,7 @@ export interface Told {
   readonly documents?: Partial<DocumentService>;
   readonly freshness?: Partial<FreshnessService>;
   readonly admin?: Partial<AdminService>;
+  readonly indexes?: Partial<IndexesService>;
 }
 
 export function fakeServices(told: Told = {}): Services {
@@ -42,6 +44,7 @@ export function fakeServices(told: Told = {}): Services {
     documents: loud<DocumentService>('documents', told.documents ?? {}),
     freshness: loud<FreshnessService>('freshness', told.freshness ?? {}),
     admin: loud<AdminService>('admin', told.admin ?? {}),
+    indexes: loud<IndexesService>('indexes', told.indexes ?? {}),
   };
 }
 

@@ -9,7 +9,13 @@ import { type ChunkId, type DocumentId, partitionId, tableId } from '../../src/d
 import type { SearchHit } from '../../src/domain/search.ts';
 import type { Version } from '../../src/domain/version.ts';
 import type { StoredDeadLetter } from '../../src/ports/dead-letters.ts';
-import type { FreshnessReport, SearchAnswer, SearchRequest, VerifyReport } from '../../src/services/services.ts';
+import type {
+  FreshnessReport,
+  IndexesReport,
+  SearchAnswer,
+  SearchRequest,
+  VerifyReport,
+} from '../../src/services/services.ts';
 
 export const NOW = Date.parse('2026-11-20T12:00:00.000Z');
 
@@ -97,12 +103,77 @@ export const clean: VerifyReport = {
   notCompared: [],
 };
 
+export const indexes: IndexesReport = {
+  indexes: [
+    {
+      name: 'v1-8c41aa09',
+      role: 'live',
+      fed: true,
+      embedder: 'minilm',
+      built: true,
+      progress: 1,
+      documents: 61,
+      chunks: 1_204,
+      bytesOnDisk: 3_100_000,
+      asOf: NOW - 300,
+      lagMs: 300,
+      deadLetters: 2,
+    },
+    {
+      name: 'v2-8c41be77',
+      role: 'candidate',
+      fed: true,
+      embedder: 'minilm',
+      built: false,
+      progress: 0.426,
+      documents: 26,
+      chunks: 810,
+      bytesOnDisk: 1_100_000,
+      asOf: undefined,
+      lagMs: undefined,
+      deadLetters: 0,
+    },
+    {
+      name: 'v0-old',
+      role: 'unused',
+      fed: false,
+      built: undefined,
+      progress: undefined,
+      documents: undefined,
+      chunks: undefined,
+      bytesOnDisk: undefined,
+      asOf: undefined,
+      lagMs: undefined,
+      deadLetters: undefined,
+    },
+  ],
+  canaryShare: 0.05,
+  shadow: {
+    compared: 40,
+    failed: 1,
+    skipped: 2,
+    overlapByDocument: 0.9312,
+    overlapByText: 0.5,
+    liveMs: { p50: 12, p95: 40 },
+    candidateMs: { p50: 14, p95: undefined },
+  },
+  switchBlockers: ['Index v2-8c41be77 is still being built: 42 % of it is in.'],
+  rollbackBlockers: ['There is no previous index to go back to.'],
+  notes: ['A note.'],
+};
+
 export interface FakeServices extends CliServices {
   readonly calls: unknown[];
 }
 
 export function fakeServices(
-  over: { verify?: VerifyReport; report?: FreshnessReport; answer?: SearchAnswer; failed?: number } = {},
+  over: {
+    verify?: VerifyReport;
+    report?: FreshnessReport;
+    answer?: SearchAnswer;
+    failed?: number;
+    leftBehind?: string[];
+  } = {},
 ): FakeServices {
   const calls: unknown[] = [];
   return {
@@ -139,6 +210,25 @@ export function fakeServices(
           calls.push({ retry: id });
           return { retried: 1, failed: over.failed ?? 0 };
         },
+      },
+    },
+    indexes: {
+      report: async () => indexes,
+      canary: async (share) => {
+        calls.push({ canary: share });
+        return indexes;
+      },
+      switch: async (options) => {
+        calls.push({ switch: options });
+        return indexes;
+      },
+      rollback: async (options) => {
+        calls.push({ rollback: options });
+        return indexes;
+      },
+      drop: async (name) => {
+        calls.push({ drop: name });
+        return { dropped: name, leftBehind: over.leftBehind ?? [] };
       },
     },
   };

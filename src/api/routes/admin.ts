@@ -6,6 +6,7 @@ import { clientSignal, type Api, type RouteContext } from '../app.ts';
 import { problem, toProblem } from '../problems.ts';
 import { deadLetterOut, deadLettersOut, replayIn, replayOut, retryOut, verifyIn } from '../schemas/admin.ts';
 import { problemResponses } from '../schemas/common.ts';
+import { indexIn } from '../schemas/indexes.ts';
 import type { StreamOut } from '../streams.ts';
 import { deadLetterView } from '../views.ts';
 
@@ -81,6 +82,7 @@ export function adminRoutes(app: Api, context: RouteContext): void {
 function deadLetterRoutes(app: Api, { services }: RouteContext): void {
   const { deadLetters } = services.admin;
   const params = z.object({ id: z.string().min(1).max(512) });
+  const querystring = z.strictObject({ index: indexIn });
 
   app.get(
     '/v1/admin/dead-letters',
@@ -93,13 +95,14 @@ function deadLetterRoutes(app: Api, { services }: RouteContext): void {
         querystring: z.strictObject({
           limit: z.coerce.number().int().min(1).max(1000).default(100),
           after: z.string().min(1).max(512).optional(),
+          index: indexIn,
         }),
         response: { 200: deadLettersOut, ...problemResponses },
       },
     },
     async (request) => {
-      const { limit, after } = request.query;
-      const letters = await deadLetters.list(limit + 1, after);
+      const { limit, after, index } = request.query;
+      const letters = await deadLetters.list(limit + 1, after, index);
       const page = letters.slice(0, limit);
       const hasMore = letters.length > limit;
       return { data: page.map(deadLetterView), has_more: hasMore, after: hasMore ? (page.at(-1)?.id ?? null) : null };
@@ -115,11 +118,12 @@ function deadLetterRoutes(app: Api, { services }: RouteContext): void {
         tags,
         summary: 'One of them',
         params,
+        querystring,
         response: { 200: deadLetterOut, ...problemResponses },
       },
     },
     async (request) => {
-      const letter = await deadLetters.get(request.params.id);
+      const letter = await deadLetters.get(request.params.id, request.query.index);
       if (letter === undefined) throw problem('NOT_FOUND', 'No such dead letter. It may have been retried meanwhile.');
       return deadLetterView(letter);
     },
@@ -135,10 +139,11 @@ function deadLetterRoutes(app: Api, { services }: RouteContext): void {
         summary:
           'Read the row again by its key, or its record by its place in the log, and process it; `all` retries every letter',
         params,
+        querystring,
         response: { 200: retryOut, ...problemResponses },
       },
     },
-    async (request, reply) => deadLetters.retry(request.params.id, clientSignal(reply)),
+    async (request, reply) => deadLetters.retry(request.params.id, clientSignal(reply), request.query.index),
   );
 }
 

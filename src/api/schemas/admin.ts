@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { instantOut } from './common.ts';
+import { indexIn } from './indexes.ts';
 
 export const verifyIn = z
   .strictObject({
@@ -10,6 +11,7 @@ export const verifyIn = z
       .max(1_000_000)
       .default(100)
       .describe('How many vectors are computed again and compared.'),
+    index: indexIn,
   })
   .prefault({});
 
@@ -20,6 +22,7 @@ export const replayIn = z.strictObject({
     .min(1)
     .max(1024)
     .describe('`snapshot`, or a position of the source’s log where it reaches back that far.'),
+  index: indexIn,
 });
 
 export const deadLetterOut = z

@@ -49,7 +49,12 @@ export const freshnessOut = z
       lexicalOnly: z.boolean(),
       down: z.boolean(),
     }),
-    index: z.object({ documents: z.int(), chunks: z.int(), bytesOnDisk: z.number().nullable() }),
+    index: z.object({
+      name: z.string().nullable(),
+      documents: z.int(),
+      chunks: z.int(),
+      bytesOnDisk: z.number().nullable(),
+    }),
   })
   .meta({ id: 'Freshness' });
 

@@ -143,6 +143,7 @@ export const searchOut = z
     has_more: z.literal(false),
     next_page: z.null(),
     freshness: answerFreshnessOut,
+    index: z.string().optional().describe('Name of the index that answered, see `/v1/indexes`.'),
     degraded: z
       .object({ code: z.string(), message: z.string() })
       .optional()

@@ -2,11 +2,13 @@ import { deadLetterView } from '../../api/views.ts';
 import { FreshetError } from '../../domain/errors.ts';
 import type { StoredDeadLetter } from '../../ports/dead-letters.ts';
 import type { Context, GlobalOptions } from '../context.ts';
-import { examples, handle, wholeNumber, type Register } from '../define.ts';
+import { examples, handle, INDEX_OPTION, wholeNumber, type IndexOption, type Register } from '../define.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatAge, plural, table, truncate } from '../format.ts';
 
-interface ListOptions extends GlobalOptions {
+interface LetterOptions extends GlobalOptions, IndexOption {}
+
+interface ListOptions extends LetterOptions {
   readonly limit: number;
   readonly after?: string;
 }
@@ -14,7 +16,7 @@ interface ListOptions extends GlobalOptions {
 async function list(context: Context<ListOptions>): Promise<number> {
   const { deps, options, screen } = context;
   return context.withServices(async (services) => {
-    const letters = await services.admin.deadLetters.list(options.limit + 1, options.after);
+    const letters = await services.admin.deadLetters.list(options.limit + 1, options.after, options.index);
     const page = letters.slice(0, options.limit);
     const last = letters.length > options.limit ? page.at(-1)?.id : undefined;
     if (context.json) {
@@ -52,10 +54,10 @@ async function list(context: Context<ListOptions>): Promise<number> {
   });
 }
 
-async function show(context: Context<GlobalOptions>, id: string): Promise<number> {
-  const { deps, screen } = context;
+async function show(context: Context<LetterOptions>, id: string): Promise<number> {
+  const { deps, options, screen } = context;
   return context.withServices(async (services) => {
-    const letter = await services.admin.deadLetters.get(id);
+    const letter = await services.admin.deadLetters.get(id, options.index);
     if (letter === undefined) throw noLetter(id);
     if (context.json) screen.printJson(deadLetterView(letter));
     else screen.print(letterText(letter, deps.now(), screen.out.dim));
@@ -88,10 +90,10 @@ function letterText(letter: StoredDeadLetter, now: number, dim: (text: string) =
   return rows.flatMap(([name, value]) => (value === undefined ? [] : [`${dim(name.padEnd(12))} ${value}`])).join('\n');
 }
 
-async function retry(context: Context<GlobalOptions>, id: string): Promise<number> {
-  const { deps, screen } = context;
+async function retry(context: Context<LetterOptions>, id: string): Promise<number> {
+  const { deps, options, screen } = context;
   return context.withServices(async (services) => {
-    const { retried, failed } = await services.admin.deadLetters.retry(id, deps.signal);
+    const { retried, failed } = await services.admin.deadLetters.retry(id, deps.signal, options.index);
     if (context.json) screen.printJson({ retried, failed });
     else
       screen.print(
@@ -119,7 +121,8 @@ export const registerDlq: Register = (program, deps, outcome) => {
     .command('list')
     .description('list them')
     .option('-n, --limit <count>', 'how many', wholeNumber(1, 999), 50)
-    .option('--after <id>', 'those after this one');
+    .option('--after <id>', 'those after this one')
+    .option(...INDEX_OPTION);
   examples(
     listCommand,
     ['freshet dlq list -n 10', 'ten of them'],
@@ -127,22 +130,27 @@ export const registerDlq: Register = (program, deps, outcome) => {
   );
   handle<ListOptions>(listCommand, deps, outcome, list);
 
-  const showCommand = dlq.command('show').description('show one').argument('<id>', 'as listed');
+  const showCommand = dlq
+    .command('show')
+    .description('show one')
+    .argument('<id>', 'as listed')
+    .option(...INDEX_OPTION);
   examples(
     showCommand,
     ['freshet dlq show 42', 'what failed, where and why'],
     ['freshet dlq show 42 --json', 'the same for a script'],
   );
-  handle<GlobalOptions, [string]>(showCommand, deps, outcome, show);
+  handle<LetterOptions, [string]>(showCommand, deps, outcome, show);
 
   const retryCommand = dlq
     .command('retry')
     .description('read the row, or its record, again and process it')
-    .argument('<id>', 'as listed, or "all"');
+    .argument('<id>', 'as listed, or "all"')
+    .option(...INDEX_OPTION);
   examples(
     retryCommand,
     ['freshet dlq retry 42', 'one'],
     ['freshet dlq retry all', 'every one; exits 1 if any fails again'],
   );
-  handle<GlobalOptions, [string]>(retryCommand, deps, outcome, retry);
+  handle<LetterOptions, [string]>(retryCommand, deps, outcome, retry);
 };

@@ -1,12 +1,12 @@
 import type { VerifyReport } from '../../services/services.ts';
 import type { Context, GlobalOptions } from '../context.ts';
 import type { CliServices } from '../deps.ts';
-import { examples, handle, wholeNumber, type Register } from '../define.ts';
+import { examples, handle, INDEX_OPTION, ofIndex, wholeNumber, type IndexOption, type Register } from '../define.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatCount, formatMs, plural } from '../format.ts';
 import type { Screen } from '../screen.ts';
 
-interface VerifyOptions extends GlobalOptions {
+interface VerifyOptions extends GlobalOptions, IndexOption {
   readonly repair?: boolean;
   readonly vectorSample: number;
   readonly limit: number;
@@ -26,7 +26,7 @@ async function verify(context: Context<VerifyOptions>): Promise<number> {
     const progress = context.progress();
     let report: VerifyReport;
     try {
-      const work = { repair: options.repair === true, vectorSample: options.vectorSample };
+      const work = { repair: options.repair === true, vectorSample: options.vectorSample, ...ofIndex(options) };
       report = await services.admin.verify(work, progress.update, deps.signal);
     } finally {
       progress.finish();
@@ -110,14 +110,14 @@ async function rebuild(context: Context<GlobalOptions>): Promise<number> {
   );
 }
 
-interface ReplayOptions extends GlobalOptions {
+interface ReplayOptions extends GlobalOptions, IndexOption {
   readonly from: string;
 }
 
 async function replay(context: Context<ReplayOptions>, source: string): Promise<number> {
   const { deps, options, screen } = context;
   return context.withServices(async (services) => {
-    const result = await services.admin.replay({ source, from: options.from }, deps.signal);
+    const result = await services.admin.replay({ source, from: options.from, ...ofIndex(options) }, deps.signal);
     if (context.json) screen.printJson(result);
     else screen.print(result.message);
     return EXIT.ok;
@@ -131,6 +131,7 @@ export const registerMaintenance: Register = (program, deps, outcome) => {
     .option('--repair', 'mend what differs, then count what remains')
     .option('--vector-sample <count>', 'how many vectors to compute again and compare', wholeNumber(0, 1_000_000), 100)
     .option('--limit <count>', 'how many differences to name', wholeNumber(0, 1_000_000), 20)
+    .option(...INDEX_OPTION)
     .addHelpText(
       'after',
       '\nExits 0 only if every source was compared and nothing is missing, stale, ghost or duplicate; with --repair, if nothing remains.',
@@ -139,6 +140,7 @@ export const registerMaintenance: Register = (program, deps, outcome) => {
     verifyCommand,
     ['freshet verify', 'names every difference'],
     ['freshet verify --repair', 'and mends it'],
+    ['freshet verify --index v2', 'the candidate, before a switch'],
     ['freshet verify --json', '{"missing":0,"stale":0,"ghost":0,"duplicate":0,…}'],
   );
   handle<VerifyOptions>(verifyCommand, deps, outcome, verify);
@@ -158,7 +160,8 @@ export const registerMaintenance: Register = (program, deps, outcome) => {
     .command('replay')
     .description('read a source again from the beginning; what is indexed already stays as it is')
     .argument('<source>', 'name of the source in the configuration')
-    .option('--from <position>', 'where to begin; "snapshot" reads all current rows', 'snapshot');
+    .option('--from <position>', 'where to begin; "snapshot" reads all current rows', 'snapshot')
+    .option(...INDEX_OPTION);
   examples(
     replayCommand,
     ['freshet replay app', 'read every row of "app" again'],
