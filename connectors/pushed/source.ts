@@ -18,6 +18,7 @@ import type { PushedLog, PushedOutcome, PushedRecord, PushedWrite } from '../../
 import type { RowLookup, RowScan } from '../../src/ports/rows.ts';
 import type { Source, SourceFreshness, TokenSource } from '../../src/ports/source.ts';
 import { bytesOf, changeOf, pushedKey, rowOf } from './rows.ts';
+import { pushToken, readPushToken, storedSequence } from './tokens.ts';
 import { Wakeup } from './wakeup.ts';
 
 /** What a caller pushes, after redaction. */
@@ -171,7 +172,7 @@ class Pushed implements PushedSource {
   }
 
   async reached(token: string, waitMs: number, signal: AbortSignal): Promise<boolean> {
-    const wanted = this.#sequenceOf(token);
+    const wanted = readPushToken(this.name, token);
     await this.#loadMark();
     const covered = (): boolean => (this.#mark ?? 0) >= wanted;
     if (covered() || waitMs <= 0) return covered();
@@ -220,8 +221,8 @@ class Pushed implements PushedSource {
 
   async #loadMark(): Promise<number> {
     if (this.#mark === undefined) {
-      const state = (await this.#options.checkpoints.load(this.name)) as { readonly sequence?: number } | undefined;
-      this.#mark ??= state?.sequence ?? 0;
+      const state = await this.#options.checkpoints.load(this.name);
+      this.#mark ??= storedSequence(state);
     }
     return this.#mark;
   }
@@ -232,26 +233,7 @@ class Pushed implements PushedSource {
   }
 
   #token(sequence: number): string {
-    return `${this.name}:${sequence}`;
-  }
-
-  #sequenceOf(token: string): number {
-    const [prefix, digits, ...rest] = token.split(':');
-    const sequence = Number(digits);
-    if (
-      prefix === this.name &&
-      rest.length === 0 &&
-      /^\d{1,16}$/.test(digits ?? '') &&
-      Number.isSafeInteger(sequence)
-    ) {
-      return sequence;
-    }
-    throw new FreshetError(
-      'BAD_TOKEN',
-      'poison',
-      `This is no token of the source "${this.name}". Pass the token of a receipt or of an answer back unchanged.`,
-      { details: { source: this.name } },
-    );
+    return pushToken(this.name, sequence);
   }
 }
 

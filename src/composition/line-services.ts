@@ -1,4 +1,3 @@
-import type { PushedSource } from '../../connectors/pushed/source.ts';
 import { FreshetError } from '../domain/errors.ts';
 import type { ChangeFeed } from '../observability/change-feed.ts';
 import type { Observer } from '../observability/events.ts';
@@ -10,7 +9,7 @@ import type { LineServices } from '../services/blue-green/line.ts';
 import { createDocumentService } from '../services/documents.ts';
 import { createFreshnessService } from '../services/freshness.ts';
 import type { LiveSource } from '../services/live-source.ts';
-import { createPushedDocuments } from '../services/pushed-documents.ts';
+import { createPushedDocuments, type PushedWriter } from '../services/pushed-documents.ts';
 import { rebuild } from '../services/rebuild.ts';
 import { createSearchService } from '../services/search.ts';
 import type { AdminService } from '../services/services.ts';
@@ -28,7 +27,7 @@ export interface LineServicesParts {
   readonly rebuilding: OpenedIndex['rebuilding'];
   readonly rules: LineRules;
   readonly sources: readonly LiveSource[];
-  readonly pushed: PushedSource;
+  readonly pushed: PushedWriter;
   readonly deadLetters: DeadLetters;
   readonly feed: ChangeFeed;
   readonly observer: Observer;

@@ -16,11 +16,13 @@ import type { Databases } from './databases.ts';
 import type { DeadLetterHome } from './dead-letter-home.ts';
 import type { IndexHome } from './index-home.ts';
 import type { LineRules } from './line-rules.ts';
+import type { DataKeys } from './keys.ts';
 import { createLineServices } from './line-services.ts';
 import { connect, pipelineLimits } from './pipelines.ts';
+import { ownsPushes } from './push-owner.ts';
 import { loadRetired, retireTables } from './retire.ts';
 import { settingsFingerprint } from './settings.ts';
-import { openConfigured, openPushed, type PushedDocumentsLog } from './sources.ts';
+import { openConfigured, openPushed, openPushedElsewhere, type PushedDocumentsLog } from './sources.ts';
 
 export interface LineParts {
   readonly name: string;
@@ -30,6 +32,7 @@ export interface LineParts {
   readonly home: IndexHome;
   readonly databases: Databases;
   readonly pushed: PushedDocumentsLog;
+  readonly keys: Pick<DataKeys, 'seal'>;
   readonly deadLetters: DeadLetterHome;
   /** What the instance makes of what happens in this line, besides its own feed. */
   readonly observer: Observer;
@@ -87,7 +90,9 @@ async function open(
   mkdirSync(spoolFolder, { recursive: true });
   const retired = await loadRetired(index);
   const sourceParts = { checkpoints: index, settings: fingerprints, retired, clock, observer, spoolFolder, suffix };
-  const pushed = openPushed(parts.pushed, sourceParts);
+  const { pushes } = config.server;
+  const ours = parts.home.isShared ? await ownsPushes(index, pushes, parts.keys) : pushes !== 'refuse';
+  const pushed = ours ? openPushed(parts.pushed, sourceParts) : openPushedElsewhere(sourceParts);
   const all = [...openConfigured(config, databases.connectionOf, sourceParts), pushed];
   const mappings = all.flatMap((source) => source.mappings);
   const fingerprint = settingsFingerprint(mappings, fingerprints);

@@ -10,7 +10,7 @@ import type { OpenSections } from './line-rules.ts';
 import type { Ui } from './ui.ts';
 
 export interface LinesParts {
-  readonly common: Pick<LineParts, 'config' | 'home' | 'databases' | 'deadLetters' | 'pushed'>;
+  readonly common: Pick<LineParts, 'config' | 'home' | 'databases' | 'deadLetters' | 'pushed' | 'keys'>;
   readonly sections: OpenSections;
   /** Of the instance: what happens in the live index is its figures. */
   readonly observer: Observer;

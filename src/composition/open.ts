@@ -118,7 +118,7 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
   });
   cleanup.add('databases', () => databases[Symbol.asyncDispose]());
 
-  const common = { config, home, databases, deadLetters, pushed: { log: state.pushed, written: new Wakeup() } };
+  const common = { config, home, databases, deadLetters, keys, pushed: { log: state.pushed, written: new Wakeup() } };
   const set = (lines = await openLines({ common, sections, observer, ui, cleanup }, signal));
   await sections.settled();
   const { live } = set;

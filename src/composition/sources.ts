@@ -1,4 +1,5 @@
 import { createPostgresSource } from '../../connectors/postgres/source.ts';
+import { createPushedElsewhere, type PushedElsewhere } from '../../connectors/pushed/elsewhere.ts';
 import { createPushedSource, type PushedSource } from '../../connectors/pushed/source.ts';
 import type { Wakeup } from '../../connectors/pushed/wakeup.ts';
 import { createFilesSource } from '../../connectors/files/index.ts';
@@ -157,13 +158,28 @@ export function openPushed(
   return {
     ...rowsOf(source),
     mappings: [mapping],
-    documentId: (_table, key) => {
-      const [tenant, id] = keyValues(key);
-      return pushedDocumentId(tenantId(String(tenant)), String(id));
-    },
+    documentId: pushedDocumentOf,
     isPostgres: false,
   };
 }
+
+/** The documents are pushed to another instance, which reads them into the same index. */
+export function openPushedElsewhere(parts: SourceParts): OpenSource & { readonly source: PushedElsewhere } {
+  const mapping = pushedMapping();
+  const checkpoints = fingerprintedCheckpoints(parts.checkpoints, tableFingerprint(mapping, parts.settings));
+  return {
+    source: createPushedElsewhere({ name: PUSH_SOURCE, checkpoints, clock: parts.clock }),
+    mappings: [mapping],
+    documentId: pushedDocumentOf,
+    isPostgres: false,
+    rowsMissing: 'Pushed documents are kept by another instance ("server.pushes: refuse"): ask that one.',
+  };
+}
+
+const pushedDocumentOf: OpenSource['documentId'] = (_table, key) => {
+  const [tenant, id] = keyValues(key);
+  return pushedDocumentId(tenantId(String(tenant)), String(id));
+};
 
 /** The rows of pushed documents carry their attributes themselves, redacted before they were stored. */
 function pushedMapping(): TableMapping {

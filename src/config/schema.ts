@@ -33,6 +33,10 @@ const server = section('The HTTP API.', {
   apiKeys: z.array(apiKey).default([]).meta({ description: 'Keys of the callers. None are needed on loopback.' }),
   bodyLimit: bytes('Largest request body.', { min: 1_024, max: 1e9 }).default(16e6),
   requestsPerMinute: integer('Requests per key, or per address without one; 0 switches the limit off.').default(6_000),
+  pushes: z.enum(['accept', 'refuse', 'take-over']).default('accept').meta({
+    description:
+      'Whether documents may be pushed to this instance. It keeps their log in `dataDir`, so of the instances that share an index exactly one accepts them; `take-over` makes this one it, when that one is gone for good.',
+  }),
   allowedHosts: listOf('Host names answered on loopback besides `localhost`, `127.0.0.1` and `[::1]`.').default([]),
 });
 

@@ -26,6 +26,8 @@ export interface SourceFreshness {
   readonly source: string;
   readonly connected: boolean;
   readonly partitions: readonly PartitionFreshness[];
+  /** Another instance reads it into the same index: nothing is known of its age here, and nothing is claimed of it. */
+  readonly isElsewhere?: boolean;
   /** Whether the first whole copy of every table is in (readiness). */
   readonly snapshotFinished: boolean;
   readonly snapshots: readonly SnapshotProgress[];

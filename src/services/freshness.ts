@@ -6,7 +6,7 @@ import type { Index } from '../ports/index-store.ts';
 import type { SourceFreshness } from '../ports/source.ts';
 import type { LiveSource } from './live-source.ts';
 import type { FreshnessService } from './services.ts';
-import { ageOf, oldestAsOf } from './source-freshness.ts';
+import { agesOf, oldestAsOf } from './source-freshness.ts';
 import { coveredToken } from './tokens.ts';
 
 export function createFreshnessService(deps: {
@@ -44,7 +44,7 @@ export function createFreshnessService(deps: {
       return {
         now,
         ready,
-        asOf: oldestAsOf(states.map(ageOf), now).asOf,
+        asOf: oldestAsOf(agesOf(states), now).asOf,
         token: coveredToken(sources()),
         sources: states,
         commitToVisible: feed.commitToVisible(),

@@ -9,7 +9,7 @@ import type { Index } from '../ports/index-store.ts';
 import type { Redactor } from '../ports/redactor.ts';
 import type { AnswerFreshness, SearchAnswer, SearchRequest, SearchService } from './services.ts';
 import type { LiveSource } from './live-source.ts';
-import { ageOf, oldestAsOf } from './source-freshness.ts';
+import { agesOf, oldestAsOf } from './source-freshness.ts';
 import { coveredToken, tokenReached } from './tokens.ts';
 
 const DEFAULT_WAIT_MS = 2_000;
@@ -38,7 +38,7 @@ export function createSearchService(deps: SearchDeps): SearchService {
 
   /** Sampled before the search: what the answer shows is at least as new as this (invariant 9). */
   const freshness = async (reached: boolean): Promise<AnswerFreshness> => {
-    const perSource = (await Promise.all(sources().map(({ source }) => source.freshness()))).map(ageOf);
+    const perSource = agesOf(await Promise.all(sources().map(({ source }) => source.freshness())));
     const { asOf, lagMs } = oldestAsOf(perSource, clock.now());
     return { asOf, lagMs, token: coveredToken(sources()), tokenReached: reached, perSource };
   };

@@ -14,6 +14,10 @@ export function ageOf({ source, partitions }: SourceFreshness): SourceAge {
   return { source, asOf: lowest(asOfs), lagMs: highest(lags) };
 }
 
+/** Of those that are read here. */
+export const agesOf = (states: readonly SourceFreshness[]): readonly SourceAge[] =>
+  states.filter(({ isElsewhere }) => isElsewhere !== true).map(ageOf);
+
 /** Over several sources. Never later than our own clock: after that jumped back, a moment noted before would lie in its future. */
 export function oldestAsOf(
   sources: readonly SourceAge[],

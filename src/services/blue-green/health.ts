@@ -2,7 +2,7 @@ import type { Instant } from '../../domain/time.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { IndexStats } from '../../ports/index-store.ts';
 import type { SourceFreshness } from '../../ports/source.ts';
-import { ageOf, oldestAsOf } from '../source-freshness.ts';
+import { agesOf, oldestAsOf } from '../source-freshness.ts';
 import type { Line } from './line.ts';
 
 /** How far an index is: whether the first copy of every source is in it, and how far it is behind. */
@@ -28,7 +28,7 @@ export async function healthOf(
   const states = await Promise.all(line.sources.map(({ source }) => source.freshness()));
   const stats = await line.index.stats(signal);
   const isBuilt = states.every((state) => state.snapshotFinished);
-  const { asOf, lagMs } = oldestAsOf(states.map(ageOf), clock.now());
+  const { asOf, lagMs } = oldestAsOf(agesOf(states), clock.now());
   return {
     isConnected: states.every((state) => state.connected),
     isBuilt,
