@@ -10,7 +10,7 @@ export interface IndexSpec {
   readonly embedderFingerprint: string;
 }
 
-/** Which index answers. Names are those given to `open`: short, lower-case, one per settings fingerprint. */
+/** Which index answers. Names are those given to `open`: short, lower-case, never given twice. */
 export interface CatalogueState {
   /** Queries go to it. Undefined before the first index was made live. */
   readonly live: string | undefined;
@@ -20,7 +20,7 @@ export interface CatalogueState {
   readonly previous: string | undefined;
   /** Share of queries the candidate answers first (canary), 0 … 1. */
   readonly canaryShare: number;
-  /** Counts the changes of this state. */
+  /** Counts the changes of this state, from 0 before the first. */
   readonly revision: number;
 }
 
