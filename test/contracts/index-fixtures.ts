@@ -11,7 +11,12 @@ export const ARTICLES = tableId('app.public.articles');
 export const PARTITION = partitionId('app');
 export const never = new AbortController().signal;
 
-export const documentId = (name: string): DocumentId => `doc-${name}` as DocumentId;
+/** A UUID, as every document has, in the order of the names: their bytes. */
+export function documentId(name: string): DocumentId {
+  const hex = Buffer.from(name).toString('hex').padEnd(32, '0');
+  if (hex.length > 32) throw new RangeError(`The name ${name} does not fit in a UUID.`);
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5') as DocumentId;
+}
 export const idOf = (name: string, text: string): ChunkId => chunkId(documentId(name), 'test-embedder', text, 0);
 
 /** A unit vector `degrees` away from `angled(0)`: the cosine of two of them is the cosine of their difference. */

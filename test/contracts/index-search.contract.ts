@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { tableId } from '../../src/domain/ids.ts';
 import type { MetadataFilter } from '../../src/domain/search.ts';
 import type { IndexContext } from './index-context.ts';
-import { angled, lexical, never, NOW, query, search, texts, write } from './index-fixtures.ts';
+import { angled, documentId, lexical, never, NOW, query, search, texts, write } from './index-fixtures.ts';
 
 const DAY = 86_400_000;
 
@@ -73,7 +73,7 @@ export function describeIndexSearch(current: () => IndexContext): void {
       await put('b', { chunks: ['A log of the weather on the hills'] });
       await put('c', { chunks: ['Weather and hills and meadows'] });
       const hits = await search(current().index, lexical('HARBOUR log'));
-      expect(hits.map(({ document }) => document)).toEqual(['doc-a', 'doc-b']);
+      expect(hits.map(({ document }) => document)).toEqual([documentId('a'), documentId('b')]);
       expect(hits[0]!.score).toBeGreaterThan(hits[1]!.score);
     });
 

@@ -1,7 +1,7 @@
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openSqliteIndex, type SqliteIndex } from '../../../connectors/sqlite/index.ts';
-import { DIMENSIONS, lexical, never, query, search, texts, write } from '../../contracts/index-fixtures.ts';
+import { DIMENSIONS, documentId, lexical, never, query, search, texts, write } from '../../contracts/index-fixtures.ts';
 import { testFolder, type TestFolder } from './support.ts';
 
 describe('titles in lexical search', () => {
@@ -32,7 +32,7 @@ describe('titles in lexical search', () => {
     await put('neither', { title: 'Hills', chunks: ['about paths'] });
     await put('nothing', { title: 'Woods', chunks: ['about trees'] });
     const hits = await search(index, lexical('harbour'));
-    expect(hits.map(({ document }) => document)).toEqual(['doc-title', 'doc-text']);
+    expect(hits.map(({ document }) => document)).toEqual([documentId('title'), documentId('text')]);
   });
 
   it('finds kept chunks by the new title and no more by the old one', async () => {
