@@ -11,17 +11,16 @@ export const table = (name: string, more: Partial<DecodedTable> = {}): DecodedTa
   ...more,
 });
 
+const BIGINT = '@@bigint:';
+
+const exactJson = (value: unknown): string =>
+  JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? `${BIGINT}${part}` : part)).replaceAll(
+    /"@@bigint:(-?\d+)"/g,
+    '$1',
+  );
+
 const encode = (value: unknown): Uint8Array | null =>
-  value === null || value === undefined
-    ? null
-    : Buffer.from(
-        typeof value === 'string'
-          ? value
-          : JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? `#${part}` : part)).replaceAll(
-              /"#(-?\d+)"/g,
-              '$1',
-            ),
-      );
+  value === null || value === undefined ? null : Buffer.from(typeof value === 'string' ? value : exactJson(value));
 
 export interface RecordParts {
   readonly topic?: string;
