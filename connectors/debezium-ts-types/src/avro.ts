@@ -111,9 +111,12 @@ class AvroReader {
 function annotations(avro: PlainObject): Partial<ConnectSchema> {
   const name = avro['connect.name'] ?? LOGICAL.get(avro['logicalType']);
   const given = isObject(avro['connect.parameters']) ? Object.entries(avro['connect.parameters']) : [];
-  const parameters: Record<string, string> = Object.fromEntries(given.map(([key, value]) => [key, String(value)]));
+  const parameters: Record<string, string> = Object.fromEntries(
+    given.filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
   // A decimal of Avro's own has its scale beside it, and 0 if it has none.
-  if (avro['logicalType'] === 'decimal') parameters['scale'] ??= String(avro['scale'] ?? 0);
+  if (avro['logicalType'] === 'decimal')
+    parameters['scale'] ??= typeof avro['scale'] === 'number' ? String(avro['scale']) : '0';
   return {
     ...(typeof name === 'string' ? { name } : {}),
     ...(Object.keys(parameters).length > 0 ? { parameters } : {}),

@@ -1,15 +1,15 @@
 import { bytes } from './base64.ts';
+import { integer } from './checks.ts';
 import { DebeziumDecodeError } from './errors.ts';
 import { headerKey } from './headers.ts';
 import { mongoDocument, mongoUpdate } from './mongodb.ts';
-import { isObject } from './objects.ts';
+import { isAbsent, isObject } from './objects.ts';
 import type { PlainObject } from './objects.ts';
 import { keyOf, toKey } from './reading.ts';
 import type { Reading } from './reading.ts';
 import type { EnvelopeRecord, SnapshotMarker, TransactionPlace } from './records.ts';
-import { parseSource } from './source.ts';
+import { parseSource, tableOf } from './source.ts';
 import type { SourceBlock } from './source.ts';
-import { tableOf } from './source.ts';
 import type { Row } from './values.ts';
 
 const OPS = new Set(['c', 'u', 'd', 'r', 't', 'm']);
@@ -89,14 +89,15 @@ function message(raw: unknown): { readonly prefix: string; readonly content: Uin
 function transactionPlace(raw: unknown): TransactionPlace | null {
   if (raw === null || raw === undefined) return null;
   if (isObject(raw) && typeof raw['id'] === 'string') {
-    const [total, inCollection] = [raw['total_order'], raw['data_collection_order']];
-    if (isLong(total) && isLong(inCollection))
-      return { id: raw['id'], totalOrder: total, dataCollectionOrder: inCollection };
+    const where = 'value.transaction';
+    return {
+      id: raw['id'],
+      totalOrder: integer(raw['total_order'], where),
+      dataCollectionOrder: integer(raw['data_collection_order'], where),
+    };
   }
   throw new DebeziumDecodeError('INVALID_FIELD', 'value.transaction', 'Not the place of an event in its transaction.');
 }
-
-const isLong = (value: unknown): value is number | bigint => typeof value === 'number' || typeof value === 'bigint';
 
 const SNAPSHOT_MARKERS: ReadonlySet<unknown> = new Set<SnapshotMarker>([
   'true',
@@ -109,7 +110,7 @@ const SNAPSHOT_MARKERS: ReadonlySet<unknown> = new Set<SnapshotMarker>([
 ]);
 
 export function snapshotMarker(raw: unknown, where: string): SnapshotMarker {
-  const marker = raw === null || raw === undefined ? 'false' : String(raw as string | boolean);
+  const marker = isAbsent(raw) ? 'false' : typeof raw === 'boolean' ? String(raw) : raw;
   if (SNAPSHOT_MARKERS.has(marker)) return marker as SnapshotMarker;
   throw new DebeziumDecodeError('INVALID_FIELD', where, 'Not a snapshot marker of Debezium.');
 }

@@ -11,3 +11,9 @@ export function setField<T>(object: Record<string, T>, name: string, value: T): 
   if (name !== '__proto__') object[name] = value;
   else Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
 }
+
+/** A safe integer is a number, whatever the converter gave: Avro readers give every long as a bigint. */
+export function shortened(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}

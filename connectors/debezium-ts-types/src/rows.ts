@@ -4,7 +4,7 @@ import type { ColumnType } from './columns.ts';
 import type { ConnectSchema } from './connect-schema.ts';
 import { DebeziumDecodeError } from './errors.ts';
 import { ExactNumber } from './exact-number.ts';
-import { isObject, setField } from './objects.ts';
+import { isObject, setField, shortened } from './objects.ts';
 import type { PlainObject } from './objects.ts';
 import type { Placeholder } from './placeholder.ts';
 import { converterOf } from './to-value.ts';
@@ -54,6 +54,7 @@ export function rowByDeclaration(
 export function asSent(raw: unknown): ColumnValue {
   if (raw instanceof ExactNumber) return raw.text;
   if (raw === undefined) return null;
+  if (typeof raw === 'bigint') return shortened(raw);
   if (typeof raw !== 'object' || raw === null || raw instanceof Uint8Array) return raw as ColumnValue;
   if (Array.isArray(raw)) return raw.map(asSent);
   const object: Record<string, ColumnValue> = {};

@@ -1,3 +1,4 @@
+import { integer } from './checks.ts';
 import type { TopicRole } from './decode-options.ts';
 import { milliseconds } from './envelope.ts';
 import { DebeziumDecodeError } from './errors.ts';
@@ -100,12 +101,12 @@ function transaction(
     status,
     id: text(value, 'id'),
     tsMs: milliseconds(value['ts_ms'], 'value.ts_ms'),
-    eventCount: isAbsent(value['event_count']) ? null : count(value['event_count'], 'value.event_count'),
+    eventCount: isAbsent(value['event_count']) ? null : integer(value['event_count'], 'value.event_count'),
     dataCollections: counts.map((one: unknown) =>
       isObject(one)
         ? {
             dataCollection: text(one, 'data_collection'),
-            eventCount: count(one['event_count'], 'value.data_collections'),
+            eventCount: integer(one['event_count'], 'value.data_collections'),
           }
         : wrong('value.data_collections', 'a list of counts'),
     ),
@@ -149,10 +150,6 @@ function text(value: PlainObject, name: string): string {
 
 const optionalText = (value: PlainObject, name: string): string | null =>
   isAbsent(value[name]) ? null : text(value, name);
-
-function count(raw: unknown, where: string): number | bigint {
-  return typeof raw === 'number' || typeof raw === 'bigint' ? raw : wrong(where, 'a count');
-}
 
 function wrong(where: string, expected: string): never {
   throw new DebeziumDecodeError('INVALID_FIELD', where, `The field does not have its form: ${expected} was expected.`);

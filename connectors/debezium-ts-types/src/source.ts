@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DebeziumDecodeError } from './errors.ts';
-import { isAbsent } from './objects.ts';
+import { isAbsent, isObject, shortened } from './objects.ts';
+import type { PlainObject } from './objects.ts';
 
 /** 64-bit: a bigint only where a double would lose digits. */
 const long = z.union([z.number(), z.bigint()]);
@@ -77,9 +78,20 @@ export type MongodbSource = z.infer<typeof mongodbSource>;
 export type SqlServerSource = z.infer<typeof sqlServerSource>;
 export type SourceBlock = z.infer<typeof sourceBlock>;
 
+function withShortLongs(raw: PlainObject): PlainObject {
+  let copy: Record<string, unknown> | undefined;
+  for (const name of Object.keys(raw)) {
+    const value = raw[name];
+    if (typeof value !== 'bigint' || typeof shortened(value) === 'bigint') continue;
+    copy ??= { ...raw };
+    copy[name] = shortened(value);
+  }
+  return copy ?? raw;
+}
+
 /** @throws {DebeziumDecodeError} INVALID_FIELD; names the field, never what it holds */
 export function parseSource(raw: unknown, where: string): SourceBlock {
-  const parsed = sourceBlock.safeParse(raw);
+  const parsed = sourceBlock.safeParse(isObject(raw) ? withShortLongs(raw) : raw);
   if (parsed.success) return parsed.data;
   const path = [where, ...(parsed.error.issues[0]?.path ?? []).map(String)].join('.');
   const known = 'postgresql, mysql, mariadb, mongodb or sqlserver';

@@ -76,10 +76,16 @@ function mapConverter(schema: ConnectSchema, where: string, depth: number): Conv
     for (const entry of entries) {
       if (!Array.isArray(entry) || entry.length !== 2) return mismatch('a map', where);
       // Object keys are text already, whatever the schema says of them.
-      setField(map, typeof entry[0] === 'string' ? entry[0] : String(key(entry[0])), value(entry[1]));
+      setField(map, typeof entry[0] === 'string' ? entry[0] : keyText(key(entry[0]), where), value(entry[1]));
     }
     return map;
   };
+}
+
+function keyText(key: ColumnValue, where: string): string {
+  const isScalar =
+    typeof key === 'string' || typeof key === 'number' || typeof key === 'bigint' || typeof key === 'boolean';
+  return isScalar ? String(key) : mismatch('a map with scalar keys', where);
 }
 
 function structConverter(schema: ConnectSchema, where: string, depth: number): Convert {

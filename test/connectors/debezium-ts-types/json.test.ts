@@ -1,7 +1,16 @@
 import { ExactNumber, parseJson } from 'debezium-ts-types';
+import type { JsonValue } from 'debezium-ts-types';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { failure } from './support.ts';
+
+/** What JSON.parse would have made of it. */
+function asDoubles(value: JsonValue): unknown {
+  if (typeof value === 'bigint') return Number(value);
+  if (Array.isArray(value)) return (value as readonly JsonValue[]).map(asDoubles);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, asDoubles(one as JsonValue)]));
+}
 
 describe('JSON without loss', () => {
   it('keeps integers exactly: a number as far as it is safe, a bigint beyond', () => {
@@ -35,8 +44,10 @@ describe('JSON without loss', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
         const text = JSON.stringify(value);
-        expect(parseJson(text)).toEqual(JSON.parse(text));
-        expect(parseJson(new TextEncoder().encode(JSON.stringify(value, null, 2)))).toEqual(JSON.parse(text));
+        expect(asDoubles(parseJson(text))).toEqual(JSON.parse(text));
+        expect(asDoubles(parseJson(new TextEncoder().encode(JSON.stringify(value, null, 2))))).toEqual(
+          JSON.parse(text),
+        );
       }),
     );
   });
