@@ -73,6 +73,16 @@ describe('the architecture', () => {
     expect(readers).toEqual([]);
   });
 
+  it('keeps debezium-ts-types a package that stands alone', () => {
+    const strangers = FILES.filter((file) => file.startsWith('connectors/debezium-ts-types/')).flatMap((file) =>
+      [...readFileSync(join(ROOT, file), 'utf8').matchAll(/\bfrom '([^']+)'/g)]
+        .map(([, target]) => target as string)
+        .filter((target) => target !== 'zod' && !target.startsWith('node:') && !/^\.\/[\w-]+\.ts$/.test(target))
+        .map((target) => `${file} → ${target}`),
+    );
+    expect(strangers).toEqual([]);
+  });
+
   it('has no cycles', () => {
     const graph = new Map(
       FILES.map((file) => [
