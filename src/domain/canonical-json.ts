@@ -8,8 +8,17 @@ export function canonicalJson(value: unknown): string {
     if (typeof inner === 'symbol') return `symbol:${inner.description ?? ''}`;
     if (inner instanceof Uint8Array) return `base64:${Buffer.from(inner).toString('base64')}`;
     if (inner !== null && typeof inner === 'object' && !Array.isArray(inner)) {
-      return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+      return isInOrder(Object.keys(inner)) ? inner : inOrder(inner);
     }
     return inner;
   });
+}
+
+function isInOrder(keys: readonly string[]): boolean {
+  for (let at = 1; at < keys.length; at += 1) if ((keys[at - 1] as string) > (keys[at] as string)) return false;
+  return true;
+}
+
+function inOrder(value: object): unknown {
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
 }

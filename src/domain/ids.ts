@@ -1,5 +1,5 @@
-import { v5 as uuidv5 } from 'uuid';
 import type { Brand } from './brand.ts';
+import { createUuidV5 } from './uuid-v5.ts';
 
 /** `source.schema.table` as configured, e.g. `app.public.articles`; pushed documents and files are virtual tables. */
 export type TableId = Brand<string, 'TableId'>;
@@ -18,8 +18,8 @@ export const partitionId = (name: string): PartitionId => name as PartitionId;
 export const DEFAULT_TENANT = tenantId('default');
 
 /** Namespaces of our UUIDv5 ids (RFC 9562 §5.5): fixed for ever, every stored id depends on them. */
-const DOCUMENT_NAMESPACE = 'b1f8cf2e-6a51-5f0e-9d0c-3f4b8f6a7c01';
-const CHUNK_NAMESPACE = 'b1f8cf2e-6a51-5f0e-9d0c-3f4b8f6a7c02';
+const documentUuid = createUuidV5('b1f8cf2e-6a51-5f0e-9d0c-3f4b8f6a7c01');
+const chunkUuid = createUuidV5('b1f8cf2e-6a51-5f0e-9d0c-3f4b8f6a7c02');
 
 /** A key column as it stands in a key: exact text for everything that JSON numbers cannot hold. */
 export type KeyValue = string | number | boolean | null;
@@ -38,7 +38,6 @@ export function keyValues(key: RowKey): readonly KeyValue[] {
  * has none) is escaped, under a mark of its own.
  */
 const name = (...parts: readonly string[]): Uint8Array =>
-  // As bytes: uuid's own conversion of text costs more than the hash.
   Buffer.from(
     parts
       .map((part) => (part.isWellFormed() ? `${part.length}:${part}` : `${part.length}!${JSON.stringify(part)}`))
@@ -47,12 +46,12 @@ const name = (...parts: readonly string[]): Uint8Array =>
 
 /** UUIDv5(source, table, replica-identity key): never from the tenant or another column, which may change. */
 export function rowDocumentId(source: string, table: TableId, key: RowKey): DocumentId {
-  return uuidv5(name('row', source, table, key), DOCUMENT_NAMESPACE) as DocumentId;
+  return documentUuid(name('row', source, table, key)) as DocumentId;
 }
 
 /** UUIDv5(tenant, id) for documents pushed over HTTP, where the caller names the id. */
 export function pushedDocumentId(tenant: TenantId, id: string): DocumentId {
-  return uuidv5(name('pushed', tenant, id), DOCUMENT_NAMESPACE) as DocumentId;
+  return documentUuid(name('pushed', tenant, id)) as DocumentId;
 }
 
 /**
@@ -61,5 +60,5 @@ export function pushedDocumentId(tenant: TenantId, id: string): DocumentId {
  * @param occurrence 0 for the first chunk of this text in the document, 1 for the next, …
  */
 export function chunkId(document: DocumentId, embedderFingerprint: string, text: string, occurrence: number): ChunkId {
-  return uuidv5(name(document, embedderFingerprint, text, String(occurrence)), CHUNK_NAMESPACE) as ChunkId;
+  return chunkUuid(name(document, embedderFingerprint, text, String(occurrence))) as ChunkId;
 }

@@ -16,8 +16,16 @@ export function renderTemplate(template: Template, value: (column: string) => st
   );
 }
 
+const columnsOf = new WeakMap<TableMapping, readonly string[]>();
+
 /** Every column a mapping reads, in no particular order, without those it drops. */
 export function mappingColumns(mapping: TableMapping): readonly string[] {
+  let columns = columnsOf.get(mapping);
+  if (columns === undefined) columnsOf.set(mapping, (columns = readColumns(mapping)));
+  return columns;
+}
+
+function readColumns(mapping: TableMapping): readonly string[] {
   const names = new Set([
     ...templateColumns(mapping.text),
     ...templateColumns(mapping.title ?? ''),

@@ -13,6 +13,8 @@ export interface LedgerLimits {
   readonly writeDeadlineMs: number;
 }
 
+type KnownHead = Pick<KnownSituation, 'head' | 'readAt'>;
+
 export interface KnownSituation extends Situation {
   /** Monotonic milliseconds at which the head was read from the index (never when it was last written by us). */
   readonly readAt: number;
@@ -29,7 +31,7 @@ export interface HeadLedger {
 }
 
 export function createHeadLedger(index: Index, gate: OutageGate, clock: Clock, limits: LedgerLimits): HeadLedger {
-  const cache = new Map<DocumentId, { readonly head: Head | undefined; readonly readAt: number }>();
+  const cache = new Map<DocumentId, KnownHead>();
 
   let forgottenAt = -Infinity;
 
@@ -43,20 +45,27 @@ export function createHeadLedger(index: Index, gate: OutageGate, clock: Clock, l
     }
   };
 
+  const cached = (id: DocumentId): KnownHead | undefined => {
+    const known = cache.get(id);
+    return known !== undefined && clock.monotonic() - known.readAt <= limits.cacheMs ? known : undefined;
+  };
+
+  const readHead = async (id: DocumentId, signal: AbortSignal): Promise<KnownHead> => {
+    const readAt = clock.monotonic();
+    const head = (await index.heads([id], signal)).get(id);
+    remember(id, head, readAt);
+    return { head, readAt };
+  };
+
   return {
-    async read(id, table, partition, signal) {
-      let known = cache.get(id);
-      if (known === undefined || clock.monotonic() - known.readAt > limits.cacheMs) {
-        const readAt = clock.monotonic();
-        const head = (await gate.run(() => index.heads([id], signal), signal)).get(id);
-        known = { head, readAt };
-        remember(id, head, readAt);
-      }
-      // The floor is read after the head was found absent and never cached: a sweep may have taken the head a moment ago.
-      const floor = known.head === undefined ? await gate.run(() => index.floor(partition, signal), signal) : undefined;
-      const truncation = (await gate.run(() => index.truncations(signal), signal)).get(table);
-      return { ...known, floor, truncation };
-    },
+    read: (id, table, partition, signal) =>
+      gate.run(async () => {
+        const known = cached(id) ?? (await readHead(id, signal));
+        // The floor is read after the head was found absent and never cached: a sweep may have taken the head a moment ago.
+        const floor = known.head === undefined ? await index.floor(partition, signal) : undefined;
+        const truncation = (await index.truncations(signal)).get(table);
+        return { head: known.head, readAt: known.readAt, floor, truncation };
+      }, signal),
     remember: (head, readAt) => remember(head.id, head, readAt),
     forget: (id) => void cache.delete(id),
     forgetAll() {

@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto';
 import type { ColumnValue, Row } from '../domain/change.ts';
 import { canonicalJson } from '../domain/canonical-json.ts';
 import { requireContract } from '../domain/contract.ts';
@@ -7,6 +6,7 @@ import { FreshetError } from '../domain/errors.ts';
 import { DEFAULT_TENANT, tenantId, type DocumentId, type RowKey } from '../domain/ids.ts';
 import type { ColumnPolicy, TableMapping } from '../domain/mapping.ts';
 import { matchesFilter } from '../domain/metadata-filter.ts';
+import { createKeyedHash } from '../domain/keyed-hash.ts';
 import { columnValue, filterColumns, renderTemplate, valueAccess, valueMetadata, valueText } from './columns.ts';
 
 export interface MapperOptions {
@@ -28,10 +28,10 @@ export interface Mapper {
 }
 
 export function createMapper(options: MapperOptions): Mapper {
+  const keyed = createKeyedHash(options.hashKey);
   return {
     map: (row, id, key, mapping) => mapRow(row, id, key, mapping, options),
-    rowHash: ({ attributes, text, format }) =>
-      createHmac('sha256', options.hashKey).update(canonicalJson({ attributes, text, format })).digest('hex'),
+    rowHash: ({ attributes, text, format }) => keyed(canonicalJson({ attributes, format, text })),
   };
 }
 
@@ -69,15 +69,16 @@ function mapRow(
     id,
     table: mapping.table,
     key,
+    // In the order of their names, which is how the row hash wants them.
     attributes: {
-      tenant: 'value' in mapping.tenant ? mapping.tenant.value : tenantOf(value(mapping.tenant.column), mapping),
       access: mapping.access === undefined ? [] : valueAccess(value(mapping.access.column)).map(cleanText),
-      title: mapping.title === undefined ? '' : render(mapping.title).trim(),
-      uri: mapping.uri === undefined ? '' : render(mapping.uri).trim(),
       metadata: {
         ...(mapping.metadataFrom === undefined ? {} : membersOf(safe(mapping.metadataFrom))),
         ...metadataOf(mapping.metadata, safe),
       },
+      tenant: 'value' in mapping.tenant ? mapping.tenant.value : tenantOf(value(mapping.tenant.column), mapping),
+      title: mapping.title === undefined ? '' : render(mapping.title).trim(),
+      uri: mapping.uri === undefined ? '' : render(mapping.uri).trim(),
     },
     text,
     format,

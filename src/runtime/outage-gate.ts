@@ -39,7 +39,7 @@ export class OutageGate {
   async run<T>(operation: () => Promise<T>, signal: AbortSignal): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       throwIfAborted(signal);
-      const probe = await this.#admit(signal);
+      const probe = this.down && (await this.#admit(signal));
       try {
         const result = await operation();
         this.#succeeded();
@@ -58,7 +58,6 @@ export class OutageGate {
 
   /** Waits for its turn while the engine is down. True for the one that probes. */
   async #admit(signal: AbortSignal): Promise<boolean> {
-    if (!this.down) return false;
     if (!this.#probing) {
       this.#probing = true;
       return true;
