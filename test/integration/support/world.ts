@@ -1,7 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import pg from 'pg';
+import { join } from 'node:path';
 import { parse } from 'yaml';
 import {
   startConnect,
@@ -17,7 +16,6 @@ import {
 import { debianPostgresBin } from '../../../scripts/stack/tools.ts';
 import { makePlace, type Place } from '../../e2e/support/instance.ts';
 import { ROOT } from '../../e2e/support/build.ts';
-import { until } from '../../e2e/support/process.ts';
 import { Sql } from './sql.ts';
 
 const DOCKER = join(ROOT, 'docker');
