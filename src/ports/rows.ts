@@ -7,7 +7,7 @@ export interface RowLookup {
   row(table: TableId, key: RowKey, signal: AbortSignal): Promise<Row | undefined>;
 }
 
-/** All current rows of a table, for `verify`. Rows come in key order; memory stays bounded. */
+/** All current rows of a table, each once, in an order of the source’s own. At most keys are held in memory, never all rows. */
 export interface RowScan {
   /** What is read, as an operator would say it: `the database`, `the topic app.public.articles`. */
   readonly origin: string;
