@@ -41,6 +41,7 @@ function makeTexts(count: number): readonly string[] {
 
 async function openRaw(model: LocalModel, tokenizer: WordPieceTokenizer, setting: Setting): Promise<WorkerPool> {
   const workerData: WorkerSettings = {
+    device: 'cpu',
     folder: model.folder,
     externalData: model.externalData,
     paddingId: tokenizer.special.padding,
@@ -48,6 +49,7 @@ async function openRaw(model: LocalModel, tokenizer: WordPieceTokenizer, setting
     intraOpThreads: setting.intraOpThreads,
   };
   return WorkerPool.start({
+    mend: 'Give the folder of a model.',
     startWorker: workerModule('embed-bench-raw-worker', import.meta.url),
     workerData,
     size: setting.workers,

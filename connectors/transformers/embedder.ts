@@ -7,10 +7,12 @@ import type { LocalModel } from './model.ts';
 import { createWordPieceTokenizer, type WordPieceTokenizer } from './wordpiece/tokenizer.ts';
 import { workerModule } from './worker-entry.ts';
 import { WorkerPool, type Batch } from './worker-pool.ts';
-import type { WorkerSettings } from './worker-protocol.ts';
+import type { Device, WorkerSettings } from './worker-protocol.ts';
 
 export interface TransformersEmbedderOptions {
   readonly model: LocalModel;
+  /** `cuda` is refused (MODEL_LOAD_FAILED) where its libraries or a GPU are missing; it never falls back. Default `cpu`. */
+  readonly device?: Device;
   /** Worker threads, each with its own session. Default: {@link defaultWorkers}. */
   readonly workers?: number;
   /** Threads inside one session. More than one only pays with fewer workers than cores. Default 1. */
@@ -26,6 +28,10 @@ export interface TransformersEmbedder extends Embedder {
   readonly tokenizer: WordPieceTokenizer;
 }
 
+const MEND: Readonly<Record<Device, string>> = {
+  cpu: 'Delete the model folder, so that it is fetched again, or choose another.',
+  cuda: 'For the GPU, fetch onnxruntime’s CUDA libraries (ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js) and install CUDA 12 with cuDNN 9; or set embedder.device to cpu.',
+};
 const MAX_BATCH_TOKENS = 512;
 /** Each worker holds the weights (90 MB) once; beyond four, memory costs more than the speed is worth by default. */
 const WORKERS_MAX = 4;
@@ -46,7 +52,9 @@ export async function createTransformersEmbedder(options: TransformersEmbedderOp
   const maxBatchTokens = options.maxBatchTokens ?? MAX_BATCH_TOKENS;
   const tokenizer = options.tokenizer ?? createWordPieceTokenizer(model.folder);
   const { start, end, padding } = tokenizer.special;
+  const device = options.device ?? 'cpu';
   const workerData: WorkerSettings = {
+    device,
     folder: model.folder,
     externalData: model.externalData,
     paddingId: padding,
@@ -57,6 +65,7 @@ export async function createTransformersEmbedder(options: TransformersEmbedderOp
     startWorker: workerModule('worker', import.meta.url),
     workerData,
     size: workers,
+    mend: MEND[device],
   });
 
   /** Never longer than the model's positions: transformers.js would cut the text and drop its closing token. */

@@ -17,7 +17,7 @@ export async function openSession(settings: WorkerSettings): Promise<RunBatch> {
   env.localModelPath = `${dirname(settings.folder)}/`;
   const model = await AutoModel.from_pretrained(basename(settings.folder), {
     dtype: 'fp32',
-    device: 'cpu',
+    device: settings.device,
     local_files_only: true,
     use_external_data_format: settings.externalData,
     session_options: {

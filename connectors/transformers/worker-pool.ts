@@ -7,6 +7,8 @@ export interface WorkerPoolOptions {
   readonly startWorker: StartWorker;
   readonly workerData: unknown;
   readonly size: number;
+  /** What a person can do when no worker can load its model. */
+  readonly mend: string;
   /** How long to leave a worker down after it failed to start, at first and at most. */
   readonly restartDelayMs?: { readonly first: number; readonly max: number };
 }
@@ -90,7 +92,7 @@ export class WorkerPool implements AsyncDisposable {
     throw new FreshetError(
       'MODEL_LOAD_FAILED',
       'fatal',
-      `The embedding model could not be loaded: ${pool.#lastFailure}. Delete the model folder, so that it is fetched again, or choose another.`,
+      `The embedding model could not be loaded: ${pool.#lastFailure}. ${options.mend}`,
     );
   }
 

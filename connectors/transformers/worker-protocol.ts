@@ -1,5 +1,8 @@
 /** What the main thread and an embedding worker say to each other. Token ids go in, vectors come out; no text crosses. */
+export type Device = 'cpu' | 'cuda';
+
 export interface WorkerSettings {
+  readonly device: Device;
   readonly folder: string;
   readonly externalData: boolean;
   readonly paddingId: number;

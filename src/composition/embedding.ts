@@ -44,6 +44,7 @@ export async function openEmbedding(
   }
   const embedder = await createTransformersEmbedder({
     model: resolved.model,
+    device: config.device,
     maxBatchTokens: config.maxBatchTokens,
     ...(config.workers === 0 ? {} : { workers: config.workers }),
   });

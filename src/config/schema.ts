@@ -47,6 +47,10 @@ const embedder = section('What turns text into vectors.', {
   model: text('Name of the model.').default('all-MiniLM-L6-v2'),
   modelPath: path('Folder that holds the model. Default: found in `cacheDir`, else fetched.').exactOptional(),
   cacheDir: path('Where fetched models are kept. Default: the user’s cache folder.').exactOptional(),
+  device: z.enum(['cpu', 'cuda']).default('cpu').meta({
+    description:
+      'Where the model runs. `cuda` needs an NVIDIA GPU, CUDA 12 with cuDNN 9 and onnxruntime’s CUDA libraries; the image `cuda` has them.',
+  }),
   workers: integer('Worker threads that embed; 0 means one per core of the machine, at most 4.', {
     max: 64,
   }).default(0),

@@ -19,6 +19,21 @@ const realModel = process.env['FRESHET_MODEL_PATH'];
 if (realModel !== undefined)
   describeEmbedder('The transformers embedder with FRESHET_MODEL_PATH', () => open(realModel));
 
+describe('the transformers embedder on a GPU', () => {
+  it('is refused where there is none, with the way to one, and never runs on the CPU instead', async () => {
+    const started = createTransformersEmbedder({
+      model: await inspectModelFolder(TINY_BERT),
+      workers: 1,
+      device: 'cuda',
+    });
+    await expect(started).rejects.toMatchObject({
+      code: 'MODEL_LOAD_FAILED',
+      kind: 'fatal',
+      message: expect.stringMatching(/ONNXRUNTIME_NODE_INSTALL=cuda12.*embedder\.device/) as string,
+    });
+  });
+});
+
 describe('the transformers embedder', () => {
   let embedder: TransformersEmbedder;
   beforeAll(async () => {

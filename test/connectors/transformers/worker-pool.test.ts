@@ -13,6 +13,7 @@ async function openPool(
 ): Promise<WorkerPool> {
   const workerData: FakeWorkerData = { starts: new SharedArrayBuffer(4), failFrom: fail.from, failTo: fail.to };
   return WorkerPool.start({
+    mend: 'Choose another model.',
     startWorker: workerModule('fake-worker', import.meta.url),
     workerData,
     size,
