@@ -57,7 +57,7 @@ export async function ensureCollection(calls: QdrantCalls, spec: CollectionSpec,
   }
   checkVectors(info, spec);
   const missing = Object.entries(FIELDS).filter(([field]) => !isIndexed(info, field));
-  for (const [field, schema] of missing) await createIndex(calls, spec.collection, field, schema, signal);
+  await Promise.all(missing.map(([field, schema]) => createIndex(calls, spec.collection, field, schema, signal)));
   if (missing.length > 0 && (info.points_count ?? 0) > 0) {
     spec.onMessage(
       `Made ${missing.length} missing payload indexes of the Qdrant collection "${spec.collection}" (${missing.map(([field]) => field).join(', ')}); searches are slower until they are built.`,

@@ -213,7 +213,8 @@ def config(value):
         for name, one in value.get("sparse_vectors", {}).items()
     }
     # The engine wants a vector where the server does without.
-    return q.EdgeConfig(vectors=dense or {"unused": q.EdgeVectorParams(size=1, distance=q.Distance.Dot)}, sparse_vectors=sparse)
+    vectors = dense or {"unused": q.EdgeVectorParams(size=1, distance=q.Distance.Dot)}
+    return q.EdgeConfig(vectors=vectors, sparse_vectors=sparse, wal_enabled=False, max_search_threads=1)
 
 
 def vector_out(value):

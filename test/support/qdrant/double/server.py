@@ -21,6 +21,8 @@ from qdrant_client.http import models
 import convert
 
 VERSION = "1.19.0"
+# Nothing is to survive: a folder in memory spares the engine its waits for a disk.
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 VERBOSE = "QDRANT_DOUBLE_VERBOSE" in os.environ
 
 
@@ -35,7 +37,7 @@ class Collection:
         self.config = config
         self.fields = {}
         self.lock = threading.Lock()
-        self.path = tempfile.mkdtemp(prefix="freshet-qdrant-")
+        self.path = tempfile.mkdtemp(prefix="freshet-qdrant-", dir=MEMORY)
         self.shard = q.EdgeShard.create(self.path, convert.config(config))
 
     def locked(self, work):
