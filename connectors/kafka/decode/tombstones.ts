@@ -1,9 +1,12 @@
 import type { RowKey, TableId } from '../../../src/domain/ids.ts';
-import { positionAfter } from '../../../src/domain/source-position.ts';
+import { positionAfter, sourcePosition } from '../../../src/domain/source-position.ts';
 import type { LogMemory, Place } from './memory.ts';
 
 /** What a tombstone says: that its row is gone (with or without a place in the source), or nothing new. */
 export type TombstoneMeaning = 'nothing' | { readonly deletes: true; readonly place: Place | undefined };
+
+/** Below every streamed change: deletes a row only if none of its changes ever had a place. */
+const LOWEST: Place = { sourcePosition: sourcePosition(0n), committedAt: 0 };
 
 /**
  * A tombstone usually follows the delete that said the same. Twice it stands alone:
@@ -13,6 +16,9 @@ export type TombstoneMeaning = 'nothing' | { readonly deletes: true; readonly pl
  * - Compaction removed the delete before we came to it. What precedes it in its partition is older than the delete was, and newer than all of
  *   the row that we may have seen before it: right behind that is where it stands. So sent again before the row's newest state, it is told as
  *   old like everything else.
+ *
+ * Where reading begins with one, its delete was read before, by us or whoever had the partition; only on a bare topic it is news. Rows of
+ * a bare topic have no places: that tells.
  */
 export function meaningOfTombstone(
   { topic, partition, offset }: { readonly topic: string; readonly partition: number; readonly offset: bigint },
@@ -22,12 +28,10 @@ export function meaningOfTombstone(
 ): TombstoneMeaning {
   const previous = memory.previous(topic, partition, offset);
   if (previous?.deleted === true && previous.table === row.table && previous.key === row.key) return 'nothing';
-  // Nothing seen of the topic yet: to take it for a delete is right on a bare topic, and on others nearly always what was said before.
-  const shape = memory.shape(topic) ?? 'bare';
-  if (tombstonesDelete === true || (tombstonesDelete === 'auto' && shape === 'bare')) {
+  if (tombstonesDelete === true || (tombstonesDelete === 'auto' && memory.shape(topic) === 'bare')) {
     return { deletes: true, place: undefined };
   }
-  if (previous === undefined) return 'nothing';
+  if (previous === undefined) return tombstonesDelete === 'auto' ? { deletes: true, place: LOWEST } : 'nothing';
   const { place } = previous;
   return { deletes: true, place: place && { ...place, sourcePosition: positionAfter(place.sourcePosition) } };
 }
