@@ -11,6 +11,7 @@ import {
   type KafkaClient,
   type TopicPartition,
 } from './client/client.ts';
+import { within } from './client/deadline.ts';
 import { partitionsChanged, topicRecreated } from './epoch.ts';
 import { identify, type Identity, type Say } from './identify.ts';
 import type { KafkaLimits, KafkaSourceOptions } from './options.ts';
@@ -207,7 +208,7 @@ export class Reading {
   /** The end of a process: commits and saves what was settled, leaves the group. Calls nobody. */
   async close(): Promise<void> {
     this.hold();
-    await this.#turn;
+    await within(this.#turn, this.#limits.closeMs, undefined);
     const member = this.#member;
     this.#member = undefined;
     await this.#save().catch(() => undefined);

@@ -4,6 +4,7 @@ import type { RecordFetch } from '../../src/ports/record-fetch.ts';
 import type { RevokedListener, Source, SourceFreshness, TokenSource } from '../../src/ports/source.ts';
 import { backoffMs, RECOVERY_BACKOFF } from '../../src/runtime/backoff.ts';
 import type { KafkaClient, Offsets } from './client/client.ts';
+import { within } from './client/deadline.ts';
 import { createKafkaClient } from './client/index.ts';
 import { freshnessOf } from './freshness.ts';
 import { Horizon } from './horizon.ts';
@@ -46,6 +47,8 @@ class TopicsSource implements KafkaSource {
   readonly #snapshots: SnapshotEnds;
   readonly #closed = new AbortController();
   readonly #waiters = new Set<() => void>();
+  /** Callers of `reached`. */
+  #waiting = 0;
   /** What other instances committed, as last asked. */
   #group: Offsets = new Map();
   #asking: Promise<void> | undefined;
@@ -220,6 +223,7 @@ class TopicsSource implements KafkaSource {
       () => over.abort(),
       () => undefined,
     );
+    this.#waiting += 1;
     try {
       while (!both.aborted) {
         await this.#refresh().catch((error: unknown) => {
@@ -232,6 +236,7 @@ class TopicsSource implements KafkaSource {
       if (signal.aborted) throw abortedError(signal);
       return false;
     } finally {
+      this.#waiting -= 1;
       over.abort();
       await timer;
     }
@@ -271,11 +276,8 @@ class TopicsSource implements KafkaSource {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort(abortedError());
     await this.#reading.close();
-    const late = new AbortController();
-    const { clock } = this.#options;
-    await Promise.race([this.#running, clock.sleep(this.#limits.closeMs, late.signal).catch(() => undefined)]);
-    late.abort();
-    await this.#client[Symbol.asyncDispose]();
+    await within(this.#running, this.#limits.closeMs, undefined);
+    await within(Promise.resolve(this.#client[Symbol.asyncDispose]()), this.#limits.closeMs, undefined);
   }
 
   #isReached(target: TokenTarget): boolean {
@@ -298,7 +300,7 @@ class TopicsSource implements KafkaSource {
     const { log } = this.#client;
     const topics = await this.#topics();
     if (this.#horizon.wantsEnds) this.#horizon.freeze()(await log.offsets(topics, 'end'));
-    const isWaitedFor = this.#waiters.size > 0 || this.#horizon.isWaiting || this.#snapshots.isPending;
+    const isWaitedFor = this.#waiting > 0 || this.#horizon.isWaiting || this.#snapshots.isPending;
     if (isWaitedFor) this.#group = await log.committed(this.#options.groupId, topics);
     this.#settled();
   }

@@ -1,7 +1,7 @@
 import { FreshetError } from '../../src/domain/errors.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import { partitionKey, type LogReader, type Offsets, type TopicPartition } from './client/client.ts';
-import { epochLowered, resume, type Observed } from './epoch.ts';
+import { epochLowered, partitionsChanged, resume, type Observed } from './epoch.ts';
 import type { Identity, Say } from './identify.ts';
 import type { KafkaStart } from './options.ts';
 import { PartitionProgress, witnessOf } from './partition-progress.ts';
@@ -67,17 +67,23 @@ async function takeUpOnce(
   ]);
   if (shared !== undefined && shared.epoch > epoch) throw epochLowered(shared.epoch, epoch);
   const reading = shared?.reading ?? 0;
-  const first = topics.filter((topic) => firstTopics.has(topic));
-  const starts = await startOffsets(log, deps.start, first, ends);
+  const beginning = topics.filter((topic) => firstTopics.has(topic));
+  const starts = await startOffsets(log, deps.start, beginning, ends);
 
   return Promise.all(
     assigned.map(async (where, at) => {
       const key = partitionKey(where);
+      const partitions = cluster.topics.get(where.topic);
+      if (partitions === undefined) throw vanished(where);
+      const before = stored[at];
+      // A partition that is new has nothing stored; its topic's first one knows how many there were.
+      const first = before ?? (await store.partition(partitionKey({ topic: where.topic, partition: 0 })));
+      if (first !== undefined && first.epoch === epoch && first.partitions !== partitions) {
+        throw partitionsChanged(where, first.partitions, partitions);
+      }
       const low = earliest.get(key);
       const end = ends.get(key);
-      const partitions = cluster.topics.get(where.topic);
-      if (low === undefined || end === undefined || partitions === undefined) throw vanished(where);
-      const before = stored[at];
+      if (low === undefined || end === undefined) throw vanished(where);
       const isKnown = before !== undefined && before.epoch === epoch;
       const observed: Observed = {
         cluster: cluster.id,

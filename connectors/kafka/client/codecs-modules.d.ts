@@ -1,7 +1,6 @@
 // What codecs.ts uses of packages that bring no types.
 declare module 'snappyjs' {
   const snappy: {
-    compress(data: Buffer): Buffer;
     uncompress(data: Buffer): Buffer;
   };
   export default snappy;
@@ -9,7 +8,6 @@ declare module 'snappyjs' {
 
 declare module 'lz4js' {
   const lz4: {
-    compress(data: Uint8Array): Uint8Array;
     decompressBound(data: Uint8Array): number;
     decompress(data: Uint8Array, maxSize: number): Uint8Array;
   };

@@ -16,13 +16,13 @@ class CodecError extends FreshetError {
 }
 
 interface Codec {
-  compress(encoder: { readonly buffer: Buffer }): Promise<Buffer>;
+  compress(): Promise<Buffer>;
   decompress(data: Buffer): Promise<Buffer>;
 }
 
 /**
  * Makes kafkajs read record batches of all four codecs; gzip it has itself. Registered in the library's own table, once per process.
- * Snappy and LZ4 are written too, Zstandard is only read.
+ * The other three are only read: what is written here goes uncompressed or as gzip.
  */
 export function registerCodecs(): void {
   CompressionCodecs[CompressionTypes.Snappy] = () => SNAPPY;
@@ -30,14 +30,10 @@ export function registerCodecs(): void {
   CompressionCodecs[CompressionTypes.ZSTD] = () => ZSTD;
 }
 
-/** Not async: kafkajs awaits either, and a promise costs more than a small batch does. */
-function codec(name: string, unpack: (data: Buffer) => Uint8Array, pack?: (data: Buffer) => Uint8Array): Codec {
+function codec(name: string, unpack: (data: Buffer) => Uint8Array): Codec {
   return {
-    compress: async ({ buffer }) => {
-      if (pack === undefined) {
-        throw new CodecError('KAFKA_CODEC_READ_ONLY', 'fatal', `Records cannot be written with ${name}. Use gzip.`);
-      }
-      return asBuffer(pack(buffer));
+    compress: async () => {
+      throw new CodecError('KAFKA_CODEC_READ_ONLY', 'fatal', `Records cannot be written with ${name}. Use gzip.`);
     },
     decompress: async (data) => {
       try {
@@ -81,6 +77,6 @@ type Unpack = (data: Uint8Array) => Uint8Array;
 /** Node.js has Zstandard from 22.15 on, several times as fast. */
 const nativeZstd = (zlib as { readonly zstdDecompressSync?: Unpack }).zstdDecompressSync;
 
-const SNAPPY = codec('snappy', unpackSnappy, (data) => snappy.compress(data));
-const LZ4 = codec('lz4', unpackLz4, (data) => lz4.compress(data));
+const SNAPPY = codec('snappy', unpackSnappy);
+const LZ4 = codec('lz4', unpackLz4);
 const ZSTD = codec('zstd', nativeZstd ?? ((data) => zstdInJavaScript(data)));

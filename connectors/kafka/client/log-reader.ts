@@ -15,6 +15,8 @@ import { committedOnly, toRecord, type AbortedTransaction, type RawMessage } fro
 
 const FETCH_BYTES = 1024 * 1024;
 const READ_COMMITTED = 1;
+/** New partitions and moved leaders are known after at most this long. */
+const METADATA_MS = 2_000;
 const { ConfigResourceTypes } = kafkajs;
 
 type Metadata = BrokerMetadata & { readonly clusterId: string };
@@ -163,6 +165,7 @@ export class KafkaLogReader implements LogReader {
     topics: readonly string[],
   ): Promise<ReadonlyMap<string, { readonly partition: number }[]>> {
     await cluster.addMultipleTargetTopics([...topics]);
+    await cluster.refreshMetadataIfNecessary();
     return new Map(
       topics.flatMap((topic) => {
         const partitions = cluster.findTopicPartitionMetadata(topic);
@@ -197,6 +200,7 @@ export class KafkaLogReader implements LogReader {
       groupId: 'freshet-log-reader-never-joins',
       partitionAssigners: [takeCluster],
       allowAutoTopicCreation: false,
+      metadataMaxAge: METADATA_MS,
       // End offsets up to the high watermark, open transactions included. Fetches say for themselves what they want.
       readUncommitted: true,
     });

@@ -3,10 +3,13 @@ import { FreshetError } from '../../../src/domain/errors.ts';
 import type { KafkaLimits } from '../options.ts';
 import type { GroupMember, MemberListener, TopicOffset, TopicPartition } from './client.ts';
 import type { KafkaConnection } from './connection.ts';
+import { within } from './deadline.ts';
 import { asFreshetError, isMembershipLost } from './errors.ts';
 import { createKafka } from './kafka.ts';
 import { isOutOfRange, type ClientLog } from './log.ts';
 import { toRecord, type RawMessage } from './records.ts';
+
+const COMMIT_MS = 5_000;
 
 /** Thrown at kafkajs to make it ask again. No failure, and seen by nobody else. */
 class HandOverUnderWay extends Error {
@@ -112,26 +115,25 @@ export class KafkaGroupMember implements GroupMember {
 
   async commit(offsets: readonly TopicOffset[]): Promise<'committed' | 'lost'> {
     if (this.#state !== 'reading') return 'lost';
+    const wanted = offsets.map(({ offset, ...rest }) => ({ ...rest, offset: String(offset) }));
     try {
-      await this.#consumer.commitOffsets(offsets.map(({ offset, ...rest }) => ({ ...rest, offset: String(offset) })));
-      return 'committed';
+      // kafkajs would try for minutes. What it commits later is no less true.
+      const work = this.#consumer.commitOffsets(wanted).then(() => 'committed' as const);
+      const outcome = await within(work, COMMIT_MS, 'late');
+      if (outcome === 'committed') return outcome;
     } catch (error) {
       if (isMembershipLost(error)) return 'lost';
       throw asFreshetError(error, 'commit offsets');
     }
+    throw new FreshetError('KAFKA_UNAVAILABLE', 'transient', `Kafka did not commit offsets within ${COMMIT_MS} ms.`);
   }
 
   async leave(): Promise<void> {
     this.#state = 'left';
     this.#handOver?.deadline.abort();
     // kafkajs waits for requests in flight; towards a broker that is gone, that is long.
-    const late = new AbortController();
-    const timeout = new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, this.#limits.closeMs);
-      late.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
-    });
-    await Promise.race([this.#consumer.disconnect().catch(() => undefined), timeout]);
-    late.abort();
+    const leaving = this.#consumer.disconnect().catch(() => undefined);
+    await within(leaving, this.#limits.closeMs, undefined);
   }
 
   #batch({ batch, resolveOffset, isRunning, isStale }: EachBatchPayload): void {

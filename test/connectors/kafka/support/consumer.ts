@@ -1,4 +1,5 @@
 import type { Delivery } from '../../../../src/domain/change.ts';
+import { kindOf } from '../../../../src/domain/errors.ts';
 import type { PartitionId } from '../../../../src/domain/ids.ts';
 import type { Source } from '../../../../src/ports/source.ts';
 
@@ -44,7 +45,11 @@ export function consume(
 
   const work = async (delivery: Delivery): Promise<void> => {
     await handle(delivery);
-    if (commits) await source.commit([delivery.position]);
+    if (!commits) return;
+    // A pipeline would try again; what was not committed is delivered again.
+    await source.commit([delivery.position]).catch((error: unknown) => {
+      if (kindOf(error) !== 'transient') throw error;
+    });
   };
 
   const done = (async () => {
