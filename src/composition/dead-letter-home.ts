@@ -7,10 +7,11 @@ import type { DeadLetters } from '../ports/dead-letters.ts';
 import { lineSuffix } from '../services/blue-green/line-name.ts';
 import { kafkaDeadLetters } from './kafka-dead-letters.ts';
 import type { DataKeys } from './keys.ts';
+import type { Ui } from './ui.ts';
 
 /** Where dead letters are kept: each index has its own, for what one cannot take says nothing of the others. */
 export interface DeadLetterHome {
-  open(line: string): Promise<{ readonly deadLetters: DeadLetters; close(): Promise<void> }>;
+  open(line: string, signal: AbortSignal): Promise<{ readonly deadLetters: DeadLetters; close(): Promise<void> }>;
   /** Removes those of an index that was dropped. */
   forget(line: string): Promise<void>;
 }
@@ -18,11 +19,16 @@ export interface DeadLetterHome {
 /** The store that `deadLetters` of the configuration names. */
 export function deadLetterHome(
   config: FreshetConfig,
-  parts: { readonly state: SqliteState; readonly keys: Pick<DataKeys, 'seal'>; readonly observer: Observer },
+  parts: {
+    readonly state: SqliteState;
+    readonly keys: Pick<DataKeys, 'seal'>;
+    readonly observer: Observer;
+    readonly ui: Ui;
+  },
 ): DeadLetterHome {
   const { deadLetters } = config;
   return deadLetters.store === 'kafka'
-    ? kafkaDeadLetters(config, deadLetters, parts.observer)
+    ? kafkaDeadLetters(config, deadLetters, parts)
     : stateDeadLetters(config, parts.state, parts.keys);
 }
 

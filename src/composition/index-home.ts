@@ -3,6 +3,7 @@ import type { FreshetConfig } from '../config/index.ts';
 import type { FedIndex, IndexCatalogue, IndexSpec } from '../ports/index-catalogue.ts';
 import type { RebuildDeps } from '../services/rebuild.ts';
 import { openIndexFiles } from './index-files.ts';
+import { openQdrantHome } from './qdrant-home.ts';
 import type { Ui } from './ui.ts';
 
 /** An index of the instance, and what its store can do with it besides. */
@@ -12,6 +13,8 @@ export interface OpenedIndex {
   readonly rebuilding?: Pick<RebuildDeps, 'openAside' | 'discardAside' | 'swap' | 'watchWrites'>;
   /** Where the damaged index was put, if it was replaced. */
   readonly damagedIndex?: string;
+  /** Refuses another redaction key than the one that the index was filled with; for indexes that instances share. */
+  readonly checkKey?: (key: string) => Promise<void>;
 }
 
 /** Where the indexes of an instance are. */
@@ -32,8 +35,11 @@ export interface IndexHomeOptions {
 }
 
 /** The store that `index` of the configuration names. */
-export function openIndexHome(options: IndexHomeOptions): Promise<IndexHome> {
-  return Promise.resolve(openEmbeddedHome(options));
+export function openIndexHome(options: IndexHomeOptions, signal: AbortSignal): Promise<IndexHome> {
+  const { index } = options.config;
+  return index.engine === 'qdrant'
+    ? openQdrantHome(index, options.ui, signal)
+    : Promise.resolve(openEmbeddedHome(options));
 }
 
 function openEmbeddedHome({ config, ui, replaceDamagedAt }: IndexHomeOptions): IndexHome {

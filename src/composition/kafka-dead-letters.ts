@@ -8,20 +8,22 @@ import { systemClock } from '../runtime/clock.ts';
 import { SEAL_KEY_BYTES } from '../runtime/seal.ts';
 import { lineSuffix } from '../services/blue-green/line-name.ts';
 import type { DeadLetterHome } from './dead-letter-home.ts';
+import { patiently } from './patiently.ts';
+import type { Ui } from './ui.ts';
 import { clientLog, kafkaConnection } from './kafka-connection.ts';
 
 /** A compacted topic for each index, which all instances share. */
 export function kafkaDeadLetters(
   config: FreshetConfig,
   settings: KafkaDeadLettersConfig,
-  observer: Observer,
+  { observer, ui }: { readonly observer: Observer; readonly ui: Ui },
 ): DeadLetterHome {
   const connection = deadLetterConnection(config, settings);
   const topicOf = (line: string): string => `${settings.topic}${lineSuffix(line)}`;
   return {
-    async open(line) {
+    async open(line, signal) {
       const { partitions, replicas } = settings;
-      const deadLetters = await createKafkaDeadLetters({
+      const options = {
         connection,
         topic: topicOf(line),
         partitions,
@@ -29,7 +31,9 @@ export function kafkaDeadLetters(
         sealKey: sealKeyOf(config.redaction.key ?? ''),
         clock: systemClock,
         onLog: clientLog('dead letters', observer),
-      });
+      };
+      const open = (): ReturnType<typeof createKafkaDeadLetters> => createKafkaDeadLetters(options);
+      const deadLetters = await patiently('Kafka, for the dead letters,', open, ui, signal);
       return { deadLetters, close: async () => deadLetters[Symbol.asyncDispose]() };
     },
     forget: (line) => removeTopic(connection, topicOf(line)),

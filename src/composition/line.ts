@@ -70,9 +70,11 @@ async function open(
   cleanup.add('embedder', () => rules.release());
 
   const spec = { dimensions: embedder.dimensions, embedderFingerprint: embedder.fingerprint };
-  const { index, rebuilding, damagedIndex } = await parts.home.open(name, spec, signal);
+  const { index, rebuilding, damagedIndex, checkKey } = await parts.home.open(name, spec, signal);
   cleanup.add('index', () => index[Symbol.asyncDispose]());
-  const { deadLetters, close: closeLetters } = await parts.deadLetters.open(name);
+  const { key } = rules.settings.redaction;
+  if (key !== undefined) await checkKey?.(key);
+  const { deadLetters, close: closeLetters } = await parts.deadLetters.open(name, signal);
   cleanup.add('dead letters', closeLetters);
   const life = new AbortController();
   setMaxListeners(0, life.signal);

@@ -97,16 +97,19 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
     },
     cleanup,
   );
-  const home = await openIndexHome({
-    config,
-    ui,
-    ...(options.replaceDamagedIndex === true ? { replaceDamagedAt: clock.now() } : {}),
-  });
+  const home = await openIndexHome(
+    {
+      config,
+      ui,
+      ...(options.replaceDamagedIndex === true ? { replaceDamagedAt: clock.now() } : {}),
+    },
+    signal,
+  );
   const { catalogue } = home;
   cleanup.add('indexes', () => catalogue[Symbol.asyncDispose]());
   const state = await openSqliteState({ path: join(dataDir, 'state.sqlite'), sealKey: keys.seal });
   cleanup.add('state', () => state[Symbol.asyncDispose]());
-  const deadLetters = deadLetterHome(config, { state, keys, observer });
+  const deadLetters = deadLetterHome(config, { state, keys, observer, ui });
 
   let lines: LineSet<OpenLine> | undefined;
   const databases = await startDatabases({
