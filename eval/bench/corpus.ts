@@ -83,4 +83,4 @@ export function revisionIn(text: string): number {
 }
 
 export const documentIdOf = (table: string, number: number): DocumentId =>
-  rowDocumentId(SOURCE, tableId(`${SOURCE}.public.${table}`), rowKey([String(number)]));
+  rowDocumentId(SOURCE, tableId(`${SOURCE}.public.${table}`), rowKey([number]));
