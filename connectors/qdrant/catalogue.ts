@@ -134,7 +134,12 @@ class QdrantCatalogue implements IndexCatalogue {
       return [...(standing.has(alias) ? [remove] : []), ...create];
     });
     if (actions.length === 0) return;
-    await this.#calls.call({ name: 'updateAliases' }, (api, init) => api.updateAliases({ actions }, init), signal, 'write');
+    await this.#calls.call(
+      { name: 'updateAliases' },
+      (api, init) => api.updateAliases({ actions }, init),
+      signal,
+      'write',
+    );
   }
 
   #collectionOf(name: string): string {

@@ -16,7 +16,8 @@ export function failureOf(error: unknown): Failure {
   if (!(error instanceof Error)) return { what: 'unknown', name: typeof error };
   if ('status' in error && typeof error.status === 'number') return { what: 'status', status: error.status };
   if (error.name === 'QdrantClientResourceExhaustedError') return { what: 'status', status: 429 };
-  const unexpected = error.name === 'QdrantClientUnexpectedResponseError' ? /Response: (\d{3})/.exec(error.message) : null;
+  const unexpected =
+    error.name === 'QdrantClientUnexpectedResponseError' ? /Response: (\d{3})/.exec(error.message) : null;
   if (unexpected !== null) return { what: 'status', status: Number(unexpected[1]) };
   if (error instanceof SyntaxError) return { what: 'unreadable' };
   if (error instanceof TypeError) {
@@ -63,9 +64,14 @@ export function toFreshetError(failure: Failure, operation: Operation): FreshetE
     case 'status':
       return byStatus(failure.status, where, details);
     case 'unknown':
-      return new FreshetError('INDEX_UNEXPECTED', 'fatal', `${where} failed in a way nobody thought of (${failure.name}).`, {
-        details: { ...details, name: failure.name },
-      });
+      return new FreshetError(
+        'INDEX_UNEXPECTED',
+        'fatal',
+        `${where} failed in a way nobody thought of (${failure.name}).`,
+        {
+          details: { ...details, name: failure.name },
+        },
+      );
   }
 }
 

@@ -5,7 +5,14 @@ import type { SearchHit, SearchQuery } from '../../src/domain/search.ts';
 import type { Truncation } from '../../src/domain/source-position.ts';
 import type { Generation } from '../../src/domain/version.ts';
 import type { FedIndex } from '../../src/ports/index-catalogue.ts';
-import type { DocumentWrite, Floor, IndexStats, StoredChunk, StoredDocument, SweepLimits } from '../../src/ports/index-store.ts';
+import type {
+  DocumentWrite,
+  Floor,
+  IndexStats,
+  StoredChunk,
+  StoredDocument,
+  SweepLimits,
+} from '../../src/ports/index-store.ts';
 import { createCheckpoints } from './checkpoints.ts';
 import { QdrantCalls } from './client.ts';
 import { all, is, truncated } from './filters.ts';
@@ -149,7 +156,8 @@ class QdrantCollectionIndex implements QdrantIndex {
 
   /** The server answers alike for a point and for a collection that is not there. */
   async #chunkGone(error: unknown, { head, keep }: DocumentWrite, signal: AbortSignal): Promise<unknown> {
-    if (!(error instanceof FreshetError) || error.code !== 'INDEX_COLLECTION_MISSING' || keep.length === 0) return error;
+    if (!(error instanceof FreshetError) || error.code !== 'INDEX_COLLECTION_MISSING' || keep.length === 0)
+      return error;
     const found = await this.#store.retrieve(keep, signal, ['doc']);
     if (found.length === keep.length) return error;
     return new FreshetError(

@@ -20,7 +20,12 @@ const MARKS_MAX = 32;
 /** More rounds than any number of instances that start at once need. */
 const ROUNDS_MAX = 100;
 
-export async function readMeta(store: QdrantStore, kind: MetaKind, name: string, signal: AbortSignal): Promise<MetaRecord> {
+export async function readMeta(
+  store: QdrantStore,
+  kind: MetaKind,
+  name: string,
+  signal: AbortSignal,
+): Promise<MetaRecord> {
   const [found] = await store.retrieve([metaId(kind, name)], signal);
   if (found === undefined) return { revision: 0, fields: {}, marks: [] };
   const { revision, marks, ...fields } = found.payload;

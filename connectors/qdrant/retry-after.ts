@@ -42,6 +42,8 @@ class RetryAfterHandler extends DecoratorHandler {
 export function retryAfterMs(header: string, now: number): number | undefined {
   const text = header.trim();
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
+  // `Date.parse` takes nearly anything for a date, "-1" too.
+  if (!/^[A-Z][a-z]{2},/.test(text)) return undefined;
   const date = Date.parse(text);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }

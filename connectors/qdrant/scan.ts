@@ -95,7 +95,8 @@ function inDocumentOrder(chunks: readonly FoundChunk[]): readonly FoundChunk[] {
 }
 
 function toChunk({ id, payload, vector }: Found): FoundChunk {
-  const dense = vector !== undefined && !Array.isArray(vector) ? (vector as Record<string, unknown>)['dense'] : undefined;
+  const dense =
+    vector !== undefined && !Array.isArray(vector) ? (vector as Record<string, unknown>)['dense'] : undefined;
   return chunkOf(id, payload, Array.isArray(dense) ? Float32Array.from(dense as number[]) : undefined);
 }
 

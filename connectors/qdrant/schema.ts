@@ -67,7 +67,11 @@ export async function ensureCollection(calls: QdrantCalls, spec: CollectionSpec,
 }
 
 export async function findCollection(calls: QdrantCalls, name: string, signal: AbortSignal): Promise<Info | undefined> {
-  const { collections } = await calls.call({ name: 'getCollections' }, (api, init) => api.getCollections({}, init), signal);
+  const { collections } = await calls.call(
+    { name: 'getCollections' },
+    (api, init) => api.getCollections({}, init),
+    signal,
+  );
   return collections.some((one) => one.name === name) ? getCollection(calls, name, signal) : undefined;
 }
 
@@ -92,7 +96,8 @@ export async function createCollection(
       signal,
     );
   } catch (error) {
-    if (kindOf(error) !== 'poison' || (await findCollection(calls, collection, signal)) === undefined) throw refused(error);
+    if (kindOf(error) !== 'poison' || (await findCollection(calls, collection, signal)) === undefined)
+      throw refused(error);
   }
 
   function refused(error: unknown): unknown {
@@ -135,7 +140,8 @@ const QUANTIZATION: Readonly<Record<'scalar' | 'binary', Schemas['QuantizationCo
 
 function checkVectors(info: Info, { collection, dimensions }: CollectionSpec): void {
   const { vectors, sparse_vectors: sparse } = info.config.params;
-  const dense = vectors === undefined ? undefined : (vectors as Record<string, Schemas['VectorParams'] | undefined>)['dense'];
+  const dense =
+    vectors === undefined ? undefined : (vectors as Record<string, Schemas['VectorParams'] | undefined>)['dense'];
   const problems = [
     ...(typeof dense === 'object' ? [] : ['it has no vector named "dense"']),
     ...(typeof dense !== 'object' || dense.distance === 'Cosine'

@@ -93,7 +93,11 @@ function tombstoneOf({ rowHash: _gone, ...head }: Head, now: number): Head {
 
 /** Deletes by stamp: what was seen, and nothing that has moved since. */
 const exactly = (points: readonly { readonly id: string; readonly payload: Payload }[]): Filter =>
-  any(...points.map(({ id, payload }) => all(hasId([id]), at(stampOf(payload)), is('deleted', payload['deleted'] === true))));
+  any(
+    ...points.map(({ id, payload }) =>
+      all(hasId([id]), at(stampOf(payload)), is('deleted', payload['deleted'] === true)),
+    ),
+  );
 
 async function forget(
   { store, reader }: SweepDeps,
@@ -127,7 +131,12 @@ async function forget(
 
 const LEDGER_FIELDS = ['doc', 'ver', 'gen', 'partition', 'deleted', 'indexed'];
 
-async function collect({ store, reader }: SweepDeps, filter: Filter, limits: SweepLimits, signal: AbortSignal): Promise<number> {
+async function collect(
+  { store, reader }: SweepDeps,
+  filter: Filter,
+  limits: SweepLimits,
+  signal: AbortSignal,
+): Promise<number> {
   let gone = 0;
   for await (const page of scroll(store, filter, { page: PAGE, payload: LEDGER_FIELDS }, signal)) {
     const documents = [...new Set(page.map(({ payload }) => payload['doc'] as string))];

@@ -1,25 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CatalogueState, IndexCatalogue, IndexSpec } from '../../src/ports/index-catalogue.ts';
-import { DIMENSIONS, documentId, never, write } from './index-fixtures.ts';
+import { DIMENSIONS, never, texts, write } from './index-fixtures.ts';
 
-export interface CatalogueContext extends AsyncDisposable {
+export interface IndexCatalogueContext extends AsyncDisposable {
   readonly catalogue: IndexCatalogue;
-  /** The same catalogue as another start, or another instance, finds it; the handles of the first one stay good where the store allows. */
-  reopen(): Promise<IndexCatalogue>;
 }
 
-const SPEC: IndexSpec = { dimensions: DIMENSIONS, embedderFingerprint: 'test-embedder' };
-const NOTHING: Omit<CatalogueState, 'revision'> = {
-  live: undefined,
-  candidate: undefined,
-  previous: undefined,
-  canaryShare: 0,
-};
+export const SPEC: IndexSpec = { dimensions: DIMENSIONS, embedderFingerprint: 'test-embedder' };
 
-/** What every IndexCatalogue adapter must do. `open` gives an empty one for every test. */
-export function describeIndexCatalogue(name: string, open: () => Promise<CatalogueContext>): void {
-  describe(`IndexCatalogue contract: ${name}`, () => {
-    let context: CatalogueContext;
+/** What every IndexCatalogue adapter must do. `open` gives an empty catalogue for every test. */
+export function describeIndexCatalogue(name: string, open: () => Promise<IndexCatalogueContext>): void {
+  describe(`Index catalogue contract: ${name}`, () => {
+    let context: IndexCatalogueContext;
     let catalogue: IndexCatalogue;
     beforeEach(async () => {
       context = await open();
@@ -27,100 +19,120 @@ export function describeIndexCatalogue(name: string, open: () => Promise<Catalog
     });
     afterEach(() => context[Symbol.asyncDispose]());
 
-    it('begins with no index, no roles and revision 0', async () => {
+    const next = (state: Partial<CatalogueState>): Omit<CatalogueState, 'revision'> => ({
+      ...{ live: undefined, candidate: undefined, previous: undefined, canaryShare: 0 },
+      ...state,
+    });
+
+    it('begins with nothing', async () => {
+      const state = await catalogue.state(never);
+      expect(state).toMatchObject(next({}));
       expect(await catalogue.list(never)).toEqual([]);
-      expect(await catalogue.state(never)).toEqual({ ...NOTHING, revision: 0 });
     });
 
-    it('keeps what each index holds, and each source’s position in it, apart from the others', async () => {
-      const one = await catalogue.open('v1-aaaa1111', SPEC, never);
-      const two = await catalogue.open('v2-bbbb2222', SPEC, never);
-      await one.apply(write('a', { version: 1, chunks: [['text of one', 0]] }), never);
-      await one.save('app', { at: 1 });
-      expect((await one.stats(never)).documents).toBe(1);
-      expect((await two.stats(never)).documents).toBe(0);
-      expect((await two.heads([documentId('a')], never)).size).toBe(0);
-      expect(await one.load('app')).toEqual({ at: 1 });
-      expect(await two.load('app')).toBeUndefined();
-      expect(await catalogue.list(never)).toEqual(['v1-aaaa1111', 'v2-bbbb2222']);
-      await one[Symbol.asyncDispose]();
-      await two[Symbol.asyncDispose]();
+    it('makes what it opens, and lists it', async () => {
+      await using _blue = await catalogue.open('blue', SPEC, never);
+      await using _green = await catalogue.open('green', SPEC, never);
+      expect(await catalogue.list(never)).toEqual(['blue', 'green']);
     });
 
-    it('gives two handles on one index, of which each can be closed', async () => {
-      const first = await catalogue.open('v1-aaaa1111', SPEC, never);
-      const second = await catalogue.open('v1-aaaa1111', SPEC, never);
-      await first.apply(write('a', { version: 1, chunks: [['text', 0]] }), never);
-      expect((await second.stats(never)).documents).toBe(1);
-      await first[Symbol.asyncDispose]();
-      expect((await second.heads([documentId('a')], never)).size).toBe(1);
+    it('keeps its indexes apart', async () => {
+      await using blue = await catalogue.open('blue', SPEC, never);
+      await using green = await catalogue.open('green', { ...SPEC, dimensions: DIMENSIONS }, never);
+      await blue.apply(write('a', { version: 1, chunks: ['one'] }), never);
+      await blue.save('app', { at: 1 });
+      expect(await texts(green)).toEqual([]);
+      expect(await green.load('app')).toBeUndefined();
+    });
+
+    it('gives two handles on one index, of which one may be closed', async () => {
+      await using first = await catalogue.open('blue', SPEC, never);
+      const second = await catalogue.open('blue', SPEC, never);
+      await second.apply(write('a', { version: 1, chunks: ['one'] }), never);
       await second[Symbol.asyncDispose]();
-      const third = await catalogue.open('v1-aaaa1111', SPEC, never);
-      expect((await third.stats(never)).documents).toBe(1);
-      await third[Symbol.asyncDispose]();
+      expect(await texts(first)).toEqual(['one']);
     });
 
-    it('records roles by compare-and-set, each change with the next revision', async () => {
-      const first = await catalogue.update(0, { ...NOTHING, live: 'v1-aaaa1111' }, never);
-      expect(first).toEqual({ ...NOTHING, live: 'v1-aaaa1111', revision: 1 });
-      const roles = { live: 'v2-bbbb2222', candidate: 'v3-cccc3333', previous: 'v1-aaaa1111', canaryShare: 0.25 };
-      expect(await catalogue.update(1, roles, never)).toEqual({ ...roles, revision: 2 });
-      await expect(catalogue.update(1, NOTHING, never)).rejects.toMatchObject({
-        code: 'CATALOGUE_CHANGED',
-        kind: 'stale',
-      });
-      expect(await catalogue.state(never)).toEqual({ ...roles, revision: 2 });
-      const without = { ...roles, candidate: undefined, canaryShare: 0 };
-      expect(await catalogue.update(2, without, never)).toEqual({ ...without, revision: 3 });
-    });
-
-    it('lets one of two that change the same revision win', async () => {
-      const outcomes = await Promise.allSettled(
-        ['v1-aaaa1111', 'v1-bbbb2222'].map((live) => catalogue.update(0, { ...NOTHING, live }, never)),
-      );
-      const won = outcomes.filter((outcome) => outcome.status === 'fulfilled').map(({ value }) => value);
-      expect(won).toHaveLength(1);
-      expect(await catalogue.state(never)).toEqual(won[0]);
-    });
-
-    it('is found again as it was left', async () => {
-      const index = await catalogue.open('v1-aaaa1111', SPEC, never);
-      await index.apply(write('a', { version: 1, chunks: [['text', 0]] }), never);
-      await index[Symbol.asyncDispose]();
-      await catalogue.update(0, { ...NOTHING, live: 'v1-aaaa1111', canaryShare: 0.5 }, never);
-      const again = await context.reopen();
-      expect(await again.state(never)).toMatchObject({ live: 'v1-aaaa1111', canaryShare: 0.5, revision: 1 });
-      expect(await again.list(never)).toEqual(['v1-aaaa1111']);
-      const found = await again.open('v1-aaaa1111', SPEC, never);
-      expect((await found.heads([documentId('a')], never)).size).toBe(1);
-      await found[Symbol.asyncDispose]();
-      await again[Symbol.asyncDispose]();
-    });
-
-    it('drops an index for good, and never one that has a role', async () => {
-      const index = await catalogue.open('v1-aaaa1111', SPEC, never);
-      await index.apply(write('a', { version: 1, chunks: [['text', 0]] }), never);
-      await index[Symbol.asyncDispose]();
-      for (const role of ['live', 'candidate', 'previous'] as const) {
-        const { revision } = await catalogue.state(never);
-        await catalogue.update(revision, { ...NOTHING, [role]: 'v1-aaaa1111' }, never);
-        await expect(catalogue.drop('v1-aaaa1111', never)).rejects.toMatchObject({
-          code: 'INDEX_IN_USE',
-          kind: 'poison',
-        });
+    it('finds what was written when it opens an index again', async () => {
+      {
+        await using index = await catalogue.open('blue', SPEC, never);
+        await index.apply(write('a', { version: 1, chunks: ['one'] }), never);
       }
-      const { revision } = await catalogue.state(never);
-      await catalogue.update(revision, NOTHING, never);
-      await catalogue.drop('v1-aaaa1111', never);
-      expect(await catalogue.list(never)).toEqual([]);
-      const anew = await catalogue.open('v1-aaaa1111', SPEC, never);
-      expect((await anew.stats(never)).documents).toBe(0);
-      await anew[Symbol.asyncDispose]();
+      await using again = await catalogue.open('blue', SPEC, never);
+      expect(await texts(again)).toEqual(['one']);
     });
 
-    it('dropping what is not there is nothing to do', async () => {
-      await catalogue.drop('v9-00000000', never);
+    it('refuses an index of other dimensions, and says so', async () => {
+      await using _index = await catalogue.open('blue', SPEC, never);
+      await _index[Symbol.asyncDispose]();
+      const other = catalogue.open('blue', { ...SPEC, dimensions: DIMENSIONS + 1 }, never);
+      await expect(other).rejects.toMatchObject({ kind: 'fatal' });
+    });
+
+    it('remembers which index answers, counts its changes, and gives back what it was given', async () => {
+      await using _blue = await catalogue.open('blue', SPEC, never);
+      await using _green = await catalogue.open('green', SPEC, never);
+      const { revision } = await catalogue.state(never);
+      const first = await catalogue.update(revision, next({ live: 'blue' }), never);
+      expect(first).toEqual({ ...next({ live: 'blue' }), revision: revision + 1 });
+      const wanted = next({ live: 'blue', candidate: 'green', canaryShare: 0.25 });
+      await catalogue.update(first.revision, wanted, never);
+      expect(await catalogue.state(never)).toEqual({ ...wanted, revision: revision + 2 });
+    });
+
+    it('refuses a change decided on an older state', async () => {
+      await using _blue = await catalogue.open('blue', SPEC, never);
+      const { revision } = await catalogue.state(never);
+      await catalogue.update(revision, next({ live: 'blue' }), never);
+      const late = catalogue.update(revision, next({ candidate: 'blue' }), never);
+      await expect(late).rejects.toMatchObject({ kind: 'stale', code: 'CATALOGUE_CHANGED' });
+      expect((await catalogue.state(never)).live).toBe('blue');
+    });
+
+    it('lets one of several changes through that were decided on the same state', async () => {
+      await using _blue = await catalogue.open('blue', SPEC, never);
+      const { revision } = await catalogue.state(never);
+      const shares = [0.1, 0.2, 0.3, 0.4];
+      const results = await Promise.allSettled(
+        shares.map((canaryShare) => catalogue.update(revision, next({ live: 'blue', canaryShare }), never)),
+      );
+      const winners = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+      expect(winners).toHaveLength(1);
+      expect(await catalogue.state(never)).toEqual(winners[0]);
+    });
+
+    it('switches and goes back', async () => {
+      await using _blue = await catalogue.open('blue', SPEC, never);
+      await using _green = await catalogue.open('green', SPEC, never);
+      const { revision } = await catalogue.state(never);
+      await catalogue.update(revision, next({ live: 'blue', candidate: 'green' }), never);
+      await catalogue.update(revision + 1, next({ live: 'green', previous: 'blue' }), never);
+      await catalogue.update(revision + 2, next({ live: 'blue', candidate: 'green' }), never);
+      expect(await catalogue.state(never)).toMatchObject({ live: 'blue', candidate: 'green', previous: undefined });
+    });
+
+    it('drops an index that nothing names, for good', async () => {
+      {
+        await using index = await catalogue.open('blue', SPEC, never);
+        await index.apply(write('a', { version: 1, chunks: ['one'] }), never);
+      }
+      await catalogue.drop('blue', never);
       expect(await catalogue.list(never)).toEqual([]);
+      await using again = await catalogue.open('blue', SPEC, never);
+      expect(await texts(again)).toEqual([]);
+    });
+
+    it('drops nothing for a name it does not know', async () => {
+      await catalogue.drop('nobody', never);
+      expect(await catalogue.list(never)).toEqual([]);
+    });
+
+    it.each(['live', 'candidate', 'previous'] as const)('refuses to drop the %s index', async (role) => {
+      await using _blue = await catalogue.open('blue', SPEC, never);
+      const { revision } = await catalogue.state(never);
+      await catalogue.update(revision, next({ [role]: 'blue' }), never);
+      await expect(catalogue.drop('blue', never)).rejects.toMatchObject({ kind: 'poison', code: 'INDEX_IN_USE' });
+      expect(await catalogue.list(never)).toEqual(['blue']);
     });
   });
 }
