@@ -8,7 +8,7 @@ import type { LinePlan, PlannedLine } from './plan.ts';
 /** How old what a query goes by may be: another instance may have switched meanwhile. */
 export const STATE_AGE_MS_MAX = 1_000;
 /** How long the first queries after a switch wait for what the index before may have shown. */
-const CATCH_UP_MS_MAX = 5_000;
+const CATCH_UP_MS_MAX = 2_000;
 
 export interface LineSetDeps<L extends Line> {
   readonly catalogue: Pick<IndexCatalogue, 'state' | 'update'>;
