@@ -4,7 +4,7 @@ import type { Component } from '../../scripts/stack/index.ts';
 import type { Instance, Place } from '../e2e/support/instance.ts';
 import { Load } from './support/load.ts';
 import { expectTrue } from './support/settled.ts';
-import { CONNECTOR, startWorld, type World } from './support/world.ts';
+import { CONNECTOR, SHORT_SESSIONS, startWorld, type World } from './support/world.ts';
 
 const LOAD = { perSecond: 60, rows: 300 };
 /** Under load before and after each kill: long enough for writes to be under way, and for Connect to have offsets that are not flushed. */
@@ -18,7 +18,7 @@ describe('killed with SIGKILL under load', () => {
   let seed = 0;
   beforeAll(async () => {
     world = await startWorld();
-    place = world.place({ index: { engine: 'sqlite' } });
+    place = world.place({ index: { engine: 'sqlite' }, source: SHORT_SESSIONS });
     instance = await place.start();
     await instance.ready(60_000);
   });

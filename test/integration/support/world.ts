@@ -24,6 +24,9 @@ const DATABASE = 'app';
 export const CONNECTOR = 'articles';
 const PASSWORD = 'on-loopback-only';
 
+/** A killed member keeps its partitions this long: as short as the configuration allows, for tests must wait for it. */
+export const SHORT_SESSIONS = { sessionTimeout: '6s', rebalanceTimeout: '10s' };
+
 export interface WorldOptions {
   /** Records in Avro, with a schema registry. */
   readonly avro?: boolean;
