@@ -57,7 +57,10 @@ class QdrantCatalogue implements IndexCatalogue {
   async open(name: string, spec: IndexSpec, signal: AbortSignal): Promise<FedIndex> {
     const collection = this.#collectionOf(name);
     const ours = { catalogue: this.#options.prefix, index: name };
-    return openCollection(this.#calls, { ...this.#options, ...spec, ...ours, collection }, signal);
+    const index = await openCollection(this.#calls, { ...this.#options, ...spec, ...ours, collection }, signal);
+    // A role may have been given to it before it was made.
+    await this.#pointAliases(await this.state(signal), signal);
+    return index;
   }
 
   /** By the mark in each collection: another catalogue's prefix may begin with ours. */
@@ -116,18 +119,22 @@ class QdrantCatalogue implements IndexCatalogue {
     );
   }
 
-  /** All three in one request: whoever resolves them sees the state before or after. */
+  /**
+   * All three in one request: whoever resolves them sees the state before or after. A name is given its role before its collection is made;
+   * its alias waits for that.
+   */
   async #pointAliases(state: CatalogueState, signal: AbortSignal): Promise<void> {
     const { prefix } = this.#options;
-    const { aliases } = await this.#calls.call(
-      { name: 'getCollectionsAliases' },
-      (api, init) => api.getCollectionsAliases({}, init),
-      signal,
-    );
+    const [{ aliases }, { collections }] = await Promise.all([
+      this.#calls.call({ name: 'getCollectionsAliases' }, (api, init) => api.getCollectionsAliases({}, init), signal),
+      this.#calls.call({ name: 'getCollections' }, (api, init) => api.getCollections({}, init), signal),
+    ]);
+    const made = new Set(collections.map(({ name }) => name));
     const standing = new Map(aliases.map(({ alias_name, collection_name }) => [alias_name, collection_name]));
     const actions = ROLES.flatMap((role): Schemas['AliasOperations'][] => {
       const alias = role === 'live' ? prefix : `${prefix}-${role}`;
-      const target = state[role] === undefined ? undefined : this.#collectionOf(state[role]);
+      const wanted = state[role] === undefined ? undefined : this.#collectionOf(state[role]);
+      const target = wanted !== undefined && made.has(wanted) ? wanted : undefined;
       if (standing.get(alias) === target) return [];
       const remove = { delete_alias: { alias_name: alias } };
       const create = target === undefined ? [] : [{ create_alias: { alias_name: alias, collection_name: target } }];
