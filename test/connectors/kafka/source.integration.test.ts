@@ -167,7 +167,7 @@ describe('a Kafka source on a real broker', () => {
     await before.until(() => before.deliveries.length === 1);
     await before.stop();
     for (let n = 1; n < 4; n += 1) await world.write(topic, n, { text: 'unread' });
-    await world.admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '3' }] });
+    await world.removeBefore(topic, 3);
     const after = consume(world.source({ topics: [topic], groupId, checkpoints }));
     expect(codeOf(await after.done)).toBe('KAFKA_OFFSETS_LOST');
     await after.stop();
@@ -223,7 +223,7 @@ describe('a Kafka source on a real broker', () => {
   it('fetches one record again by its coordinates, and knows what is gone', async () => {
     const topic = await world.topic(1);
     for (let n = 0; n < 5; n += 1) await world.write(topic, n, { text: `row ${n}` });
-    await world.admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '2' }] });
+    await world.removeBefore(topic, 2);
     const source = world.source({ topics: [topic], groupId: unique('group') });
     const partition = `app/${topic}/0` as never;
     expect(await source.record({ partition, offset: 1n }, never)).toBeUndefined();

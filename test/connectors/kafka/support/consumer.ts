@@ -32,15 +32,18 @@ export function consume(
   const outOfOrder: Delivery[] = [];
   const revoked: { partitions: readonly PartitionId[]; how: 'revoking' | 'lost' }[] = [];
   const tracked = new Map<PartitionId, bigint>();
-  const open = new Map<PartitionId, Set<Promise<void>>>();
+  const open = new Map<PartitionId, Promise<void>>();
 
   source.onRevoked(async (partitions, how, deadline) => {
     revoked.push({ partitions, how });
     if (how === 'revoking') {
       const over = new Promise<void>((resolve) => deadline.addEventListener('abort', () => resolve(), { once: true }));
-      await Promise.race([Promise.all(partitions.flatMap((partition) => [...(open.get(partition) ?? [])])), over]);
+      await Promise.race([Promise.all(partitions.map((partition) => open.get(partition))), over]);
     }
-    for (const partition of partitions) tracked.delete(partition);
+    for (const partition of partitions) {
+      tracked.delete(partition);
+      open.delete(partition);
+    }
   });
 
   const work = async (delivery: Delivery): Promise<void> => {
@@ -58,12 +61,11 @@ export function consume(
       if ((tracked.get(partition) ?? -1n) >= offset) outOfOrder.push(delivery);
       tracked.set(partition, offset);
       deliveries.push(delivery);
-      const mine = open.get(partition) ?? new Set();
-      open.set(partition, mine);
-      const working = work(delivery).finally(() => mine.delete(working));
-      mine.add(working);
-      // One at a time per partition keeps commits in order.
-      await working;
+      // One after another in a partition, as the mark of a pipeline moves.
+      open.set(
+        partition,
+        (open.get(partition) ?? Promise.resolve()).then(() => work(delivery)),
+      );
     }
   })().catch((error: unknown) => error);
 
@@ -84,6 +86,7 @@ export function consume(
     async stop() {
       abort.abort();
       const error = await done;
+      await Promise.all(open.values());
       await source[Symbol.asyncDispose]();
       return error;
     },

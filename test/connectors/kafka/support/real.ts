@@ -28,6 +28,8 @@ export interface RealWorld extends AsyncDisposable {
   topic(partitions: number, name?: string, config?: Readonly<Record<string, string>>): Promise<string>;
   send(topic: string, messages: readonly Message[], compression?: CompressionTypes): Promise<void>;
   write(topic: string, key: number, row: TestRow | null, partition?: number): Promise<void>;
+  /** As retention does. */
+  removeBefore(topic: string, offset: number): Promise<void>;
   source(options: Partial<KafkaSourceOptions> & Pick<KafkaSourceOptions, 'topics' | 'groupId'>): KafkaSource;
 }
 
@@ -67,6 +69,11 @@ export async function openWorld(brokers: readonly string[]): Promise<RealWorld> 
           ...(partition === undefined ? {} : { partition }),
         },
       ]);
+    },
+    async removeBefore(topic, offset) {
+      // The library looks for the leader in what it knows already.
+      await admin.fetchTopicOffsets(topic);
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: String(offset) }] });
     },
     source: (options) =>
       createKafkaSource({
