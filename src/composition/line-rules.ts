@@ -3,6 +3,7 @@ import { createChunker } from '../ingest/chunk/chunker.ts';
 import { htmlToText } from '../ingest/chunk/html-to-text.ts';
 import { createMapper, type Mapper } from '../ingest/map.ts';
 import type { Chunker } from '../ports/chunker.ts';
+import type { IndexSpec } from '../ports/index-catalogue.ts';
 import { applyColumnPolicy } from '../redaction/column-policy.ts';
 import { createRedactor } from '../redaction/redactor.ts';
 import type { Cleanup } from '../runtime/cleanup.ts';
@@ -57,6 +58,8 @@ export interface RulesParts {
 /** The sections of the configuration that an index can be built from. */
 export interface OpenSections {
   readonly ids: ConfiguredSettings;
+  /** What an index of the section must fit. */
+  specOf(section: Section): IndexSpec;
   /** For one line, which releases them when it closes. */
   rulesOf(section: Section): Promise<LineRules>;
   /** The lines are open: an engine that none of them uses is closed. */
@@ -71,14 +74,17 @@ export async function openSections(config: FreshetConfig, parts: RulesParts, cle
     for (const rules of opened.splice(0)) await rules.release();
   };
   cleanup.add('embedders', settled);
-  const open = async (settings: IndexSettings): Promise<LineId> => {
+  const open = async (settings: IndexSettings): Promise<Pick<LineRules, 'id'> & { readonly spec: IndexSpec }> => {
     const rules = await openRules(settings, parts);
     opened.push(rules);
-    return rules.id;
+    const { dimensions, fingerprint } = rules.embedding.embedder;
+    return { id: rules.id, spec: { dimensions, embedderFingerprint: fingerprint } };
   };
-  const ids = { main: await open(config), candidate: second === undefined ? undefined : await open(second) };
+  const main = await open(config);
+  const candidate = second === undefined ? undefined : await open(second);
   return {
-    ids,
+    ids: { main: main.id, candidate: candidate?.id },
+    specOf: (section) => (section === 'candidate' ? (candidate ?? main) : main).spec,
     rulesOf: (section) => openRules(section === 'candidate' && second !== undefined ? second : config, parts),
     settled,
   };

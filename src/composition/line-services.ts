@@ -101,12 +101,9 @@ function upkeep(parts: LineServicesParts): Pick<AdminService, 'verify' | 'rebuil
   };
 }
 
+/** Rebuilds go another way then (see Line.rebuildsInPlace); nobody comes here. */
 function cannotRebuild(name: string): FreshetError {
-  return new FreshetError(
-    'REBUILD_UNSUPPORTED',
-    'poison',
-    `Index ${name} is not in this data folder and cannot be rebuilt in place. "freshet verify --repair" mends what differs; to build it anew, ` +
-      'give the settings under "candidate:" in the configuration, then "freshet index switch".',
-    { details: { index: name } },
-  );
+  return new FreshetError('REBUILD_UNSUPPORTED', 'poison', `Index ${name} cannot be exchanged in place.`, {
+    details: { index: name },
+  });
 }

@@ -123,6 +123,7 @@ async function open(
   return {
     name,
     settings: parts.settings,
+    rebuildsInPlace: rebuilding !== undefined,
     embedderName: rules.embedding.name,
     index,
     sources,

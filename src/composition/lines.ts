@@ -53,6 +53,10 @@ export async function openLines(parts: LinesParts, signal: AbortSignal): Promise
       catalogue,
       plan: (state) => planLines(sections.ids, state, { changesEmbedderInPlace }),
       open,
+      make: async ({ name, settings }) => {
+        const index = await catalogue.open(name, sections.specOf(settings), life.signal);
+        await index[Symbol.asyncDispose]();
+      },
       clock: systemClock,
       onTrouble: (error) => logger.warn({ err: errorForLog(error) }, 'the roles of the indexes could not be followed'),
     },

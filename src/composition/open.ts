@@ -11,8 +11,10 @@ import { createObserver } from '../observability/observer.ts';
 import { Cleanup } from '../runtime/cleanup.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createIndexesService } from '../services/blue-green/indexes.ts';
-import { lineSuffix } from '../services/blue-green/line-name.ts';
+import { lineSuffix, type LineId } from '../services/blue-green/line-name.ts';
 import type { LineSet } from '../services/blue-green/line-set.ts';
+import type { Section } from '../services/blue-green/plan.ts';
+import { rebuildBeside } from '../services/blue-green/rebuild-beside.ts';
 import { routeServices } from '../services/blue-green/route.ts';
 import { createShadow } from '../services/blue-green/shadow.ts';
 import type { Services } from '../services/services.ts';
@@ -142,7 +144,14 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
       return leftBehind;
     },
   });
-  const services = routeServices({ lines: set, shadow, clock, indexes });
+  const idOf = (section: Section): LineId => sections.ids[section] ?? sections.ids.main;
+  const services = routeServices({
+    lines: set,
+    shadow,
+    clock,
+    indexes,
+    rebuildBeside: (onProgress, cancel) => rebuildBeside({ lines: set, indexes, idOf, clock }, onProgress, cancel),
+  });
   const gauges = new AbortController();
   cleanup.add('gauges', () => gauges.abort());
   registerStateGauges(registry, () => services.freshness.report(gauges.signal));

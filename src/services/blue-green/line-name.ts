@@ -8,7 +8,7 @@ export interface LineId {
 }
 
 const DIGITS = 4;
-const NAME = /^v([1-9]\d*)-([0-9a-f]{8})$/;
+const NAME = /^v[1-9]\d*r?-([0-9a-f]{8})$/;
 
 export function lineId(parts: {
   readonly embedder: string;
@@ -27,14 +27,21 @@ export function lineName(revision: number, id: LineId): string {
   return `v${revision + 1}-${id.embedder}${id.rest}`;
 }
 
+/** The same of an index that is to replace the live one under the same settings: `v3r-8c41aa09`. */
+export function rebuildName(revision: number, id: LineId): string {
+  return `v${revision + 1}r-${id.embedder}${id.rest}`;
+}
+
+export const isRebuild = (name: string): boolean => NAME.test(name) && name.includes('r-');
+
 /** Whether the index was made for these settings. */
 export function isMadeFor(name: string, id: LineId): boolean {
-  return NAME.exec(name)?.[2] === id.embedder + id.rest;
+  return NAME.exec(name)?.[1] === id.embedder + id.rest;
 }
 
 /** Whether it was made for this embedder, whatever the other settings. True of a name that is none of ours: nothing is known of it. */
 export function hasEmbedderOf(name: string, id: LineId): boolean {
-  const digits = NAME.exec(name)?.[2];
+  const digits = NAME.exec(name)?.[1];
   return digits === undefined || digits.startsWith(id.embedder);
 }
 

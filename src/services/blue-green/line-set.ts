@@ -15,6 +15,8 @@ export interface LineSetDeps<L extends Line> {
   /** By the configuration; pure. */
   readonly plan: (state: CatalogueState) => LinePlan;
   readonly open: (line: PlannedLine) => Promise<L>;
+  /** Makes the index, empty, before it gets a role: whoever follows the roles finds it. */
+  readonly make: (line: PlannedLine) => Promise<void>;
   readonly clock: Clock;
   /** What could not be done now, and is tried again; told once. */
   readonly onTrouble: (error: unknown) => void;
@@ -52,6 +54,8 @@ export class LineSet<L extends Line> {
       const state = await deps.catalogue.state(signal);
       const plan = deps.plan(state);
       if (plan.record !== undefined) {
+        const known = [state.live, state.candidate, state.previous];
+        for (const line of plan.lines) if (!known.includes(line.name)) await deps.make(line);
         await recordUnlessChanged(deps.catalogue, state, plan.record, signal);
         continue;
       }
@@ -104,6 +108,12 @@ export class LineSet<L extends Line> {
   async answering(): Promise<L> {
     if (this.#catchingUp !== undefined) await this.#catchingUp;
     return this.live;
+  }
+
+  /** Begins a candidate. @throws stale CATALOGUE_CHANGED */
+  async begin(candidate: PlannedLine, signal: AbortSignal): Promise<void> {
+    await this.#deps.make(candidate);
+    await this.update({ candidate: candidate.name, canaryShare: 0 }, signal);
   }
 
   /** Records a change of roles, and follows it. @throws stale CATALOGUE_CHANGED */

@@ -13,6 +13,8 @@ export interface Line {
   readonly name: string;
   /** Which part of the configuration it is built from. */
   readonly settings: Section;
+  /** Whether a rebuild exchanges it in place; otherwise another index is built beside it. */
+  readonly rebuildsInPlace: boolean;
   /** The model as people know it. */
   readonly embedderName: string;
   readonly index: FedIndex;

@@ -1,6 +1,6 @@
 import { FreshetError } from '../../domain/errors.ts';
 import type { CatalogueState } from '../../ports/index-catalogue.ts';
-import { hasEmbedderOf, isMadeFor, lineName, type LineId } from './line-name.ts';
+import { hasEmbedderOf, isMadeFor, isRebuild, lineName, type LineId } from './line-name.ts';
 
 /** The two sections of the configuration that an index can be built from. */
 export type Section = 'main' | 'candidate';
@@ -96,7 +96,8 @@ function inPlace(
   store: { readonly changesEmbedderInPlace: boolean },
 ): Section {
   const others = [state.candidate, state.previous].filter((name) => name !== undefined);
-  const slip = others.find((name) => isMadeFor(name, main));
+  // A rebuild of it is made for the main settings, too: they were changed in place before.
+  const slip = others.find((name) => isMadeFor(name, main) && !isRebuild(name));
   if (slip !== undefined) {
     const role = slip === state.previous ? 'was live before the last switch' : 'is not live yet';
     const mend =

@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto';
 import { FreshetError, kindOf } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { FreshnessService, IndexesService, SearchRequest, SearchService, Services } from '../services.ts';
+import type {
+  AdminService,
+  FreshnessService,
+  IndexesService,
+  SearchRequest,
+  SearchService,
+  Services,
+} from '../services.ts';
 import type { Line } from './line.ts';
 import type { LineSet } from './line-set.ts';
 import type { Shadow } from './shadow.ts';
@@ -15,6 +22,7 @@ export function routeServices(deps: {
   readonly shadow: Shadow;
   readonly clock: Clock;
   readonly indexes: IndexesService;
+  readonly rebuildBeside: AdminService['rebuild'];
 }): Services {
   const { lines, indexes } = deps;
   const live = (): Services['documents'] => lines.live.services.documents;
@@ -29,7 +37,7 @@ export function routeServices(deps: {
       delete: (id, options, signal) => live().delete(id, options, signal),
     },
     freshness: routeFreshness(lines),
-    admin: routeAdmin(lines),
+    admin: routeAdmin(lines, deps.rebuildBeside),
     indexes,
   };
 }
@@ -123,11 +131,12 @@ function routeFreshness(lines: LineSet<Line>): FreshnessService {
 }
 
 /** Upkeep is of the live index, or of the one that is named. */
-function routeAdmin(lines: LineSet<Line>): Services['admin'] {
-  const of = (index: string | undefined): Services['admin'] => lineNamed(lines, index).services.admin;
+function routeAdmin(lines: LineSet<Line>, rebuildBeside: AdminService['rebuild']): AdminService {
+  const of = (index: string | undefined): AdminService => lineNamed(lines, index).services.admin;
   return {
     verify: (options, onProgress, signal) => of(options.index).verify(options, onProgress, signal),
-    rebuild: (onProgress, signal) => of(undefined).rebuild(onProgress, signal),
+    rebuild: (onProgress, signal) =>
+      lines.live.rebuildsInPlace ? of(undefined).rebuild(onProgress, signal) : rebuildBeside(onProgress, signal),
     replay: (options, signal) => of(options.index).replay(options, signal),
     deadLetters: {
       list: async (limit, after, index) => of(index).deadLetters.list(limit, after),

@@ -10,18 +10,19 @@ import { DIMENSIONS, never, write } from '../../contracts/index-fixtures.ts';
 const SPEC = { dimensions: DIMENSIONS, embedderFingerprint: 'test-embedder' };
 const NOTHING = { live: undefined, candidate: undefined, previous: undefined, canaryShare: 0 };
 
-describeIndexCatalogue('SQLite', async () => {
+async function openFresh() {
   const folder = mkdtempSync(join(tmpdir(), 'freshet-indexes-'));
   const catalogue = openSqliteIndexes(folder);
   return {
     catalogue,
-    reopen: () => Promise.resolve(openSqliteIndexes(folder)),
     async [Symbol.asyncDispose]() {
       await catalogue[Symbol.asyncDispose]();
       rmSync(folder, { recursive: true, force: true });
     },
   };
-});
+}
+
+describeIndexCatalogue('SQLite', openFresh, { takesAnyEmbedder: true });
 
 describe('the indexes of a data folder', () => {
   let folder: string;
@@ -40,6 +41,19 @@ describe('the indexes of a data folder', () => {
     const second = await catalogue.open('v2-bbbb2222', SPEC, never);
     expect((await second.stats(never)).documents).toBe(0);
     expect(readdirSync(folder)).toEqual(expect.arrayContaining(['index.sqlite', 'index.v2-bbbb2222.sqlite']));
+  });
+
+  it('are found again as they were left, roles included', async () => {
+    {
+      await using catalogue = openSqliteIndexes(folder);
+      const index = await catalogue.open('v1-aaaa1111', SPEC, never);
+      await index.apply(write('a', { version: 1, chunks: [['text', 0]] }), never);
+      await catalogue.update(0, { ...NOTHING, live: 'v1-aaaa1111', canaryShare: 0.5 }, never);
+    }
+    await using again = openSqliteIndexes(folder);
+    expect(await again.state(never)).toEqual({ ...NOTHING, live: 'v1-aaaa1111', canaryShare: 0.5, revision: 1 });
+    const found = await again.open('v1-aaaa1111', SPEC, never);
+    expect((await found.stats(never)).documents).toBe(1);
   });
 
   it('leave no file of an index that was dropped', async () => {

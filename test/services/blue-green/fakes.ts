@@ -68,6 +68,7 @@ export function fakeLine(name: string, over: Partial<FakeLine> = {}): FakeLine {
   const line: FakeLine = {
     name,
     settings: 'main',
+    rebuildsInPlace: true,
     embedderName: 'fake',
     failed,
     get failure() {

@@ -4,7 +4,9 @@ import { systemClock } from '../../../src/runtime/clock.ts';
 import { blockersOf } from '../../../src/services/blue-green/blockers.ts';
 import { progressOf } from '../../../src/services/blue-green/health.ts';
 import { createIndexesService } from '../../../src/services/blue-green/indexes.ts';
+import { lineId, lineName, rebuildName } from '../../../src/services/blue-green/line-name.ts';
 import { LineSet } from '../../../src/services/blue-green/line-set.ts';
+import { rebuildBeside } from '../../../src/services/blue-green/rebuild-beside.ts';
 import { createShadow } from '../../../src/services/blue-green/shadow.ts';
 import { fakeCatalogue, fakeLine, type FakeLine } from './fakes.ts';
 
@@ -18,6 +20,7 @@ async function openIndexes(lines: readonly FakeLine[], roles = { live: 'v1-a', c
       catalogue: recorded.catalogue,
       plan: () => ({ lines: lines.map(({ name }) => ({ name, settings: 'main' as const })), notes: [] }),
       open: async ({ name }) => lines.find((line) => line.name === name) as FakeLine,
+      make: () => Promise.resolve(),
       clock: systemClock,
       onTrouble: () => undefined,
     },
@@ -90,6 +93,81 @@ describe('a switch', () => {
       code: 'CATALOGUE_CHANGED',
       kind: 'stale',
     });
+  });
+});
+
+describe('a rebuild of an index that its store cannot exchange', () => {
+  const id = lineId({ embedder: 'e', redactor: 'r', chunker: 'c' });
+  const name = lineName(0, id);
+  const next = rebuildName(1, id);
+
+  async function openRebuild(fresh: FakeLine, roles: object) {
+    const lines = [fakeLine(name), fresh, fakeLine('v9-other')];
+    const recorded = fakeCatalogue(roles);
+    const made: string[] = [];
+    const set = await LineSet.open<FakeLine>(
+      {
+        catalogue: recorded.catalogue,
+        plan: ({ live, candidate, previous }) => ({
+          lines: [live, candidate, previous].flatMap((each) =>
+            each === undefined ? [] : [{ name: each, settings: 'main' as const }],
+          ),
+          notes: [],
+        }),
+        open: async (line) => lines.find((each) => each.name === line.name) as FakeLine,
+        make: async (line) => void made.push(line.name),
+        clock: systemClock,
+        onTrouble: () => undefined,
+      },
+      never,
+    );
+    const indexes = createIndexesService({
+      lines: set,
+      catalogue: recorded.catalogue,
+      isShared: false,
+      forget: async () => [],
+      shadow: createShadow(systemClock),
+      clock: systemClock,
+    });
+    const rebuild = () =>
+      rebuildBeside({ lines: set, indexes, idOf: () => id, clock: systemClock }, () => undefined, never);
+    return { rebuild, recorded, made };
+  }
+
+  it('builds one of the same settings beside it, switches and drops the old one', async () => {
+    const { rebuild, recorded, made } = await openRebuild(fakeLine(next, { documents: 12 }), {
+      live: name,
+      revision: 1,
+    });
+    expect(await rebuild()).toEqual({ documents: 12, chunks: 24 });
+    expect(made).toEqual([next]);
+    expect(recorded.state).toMatchObject({ live: next, candidate: undefined, previous: undefined });
+    expect(recorded.dropped).toEqual([name]);
+  });
+
+  it('goes on with one that was begun before', async () => {
+    const { rebuild, recorded, made } = await openRebuild(fakeLine(next), { live: name, candidate: next, revision: 7 });
+    await rebuild();
+    expect(made).toEqual([]);
+    expect(recorded.state.live).toBe(next);
+  });
+
+  it.each([{ candidate: 'v9-other' }, { previous: 'v9-other' }])(
+    'is refused while another index is beside the live one: %o',
+    async (role) => {
+      const { rebuild, recorded } = await openRebuild(fakeLine(next), { live: name, revision: 7, ...role });
+      await expect(rebuild()).rejects.toMatchObject({ code: 'REBUILD_IN_THE_WAY', kind: 'poison' });
+      expect(recorded.dropped).toEqual([]);
+    },
+  );
+
+  it('leaves the live index as it is when the new one fails', async () => {
+    const failed = fakeLine(next);
+    failed.fail(new FreshetError('SLOTS_EXHAUSTED', 'fatal', 'no'));
+    await expect(failed.failed).rejects.toBeDefined();
+    const { rebuild, recorded } = await openRebuild(failed, { live: name, revision: 1 });
+    await expect(rebuild()).rejects.toMatchObject({ code: 'SLOTS_EXHAUSTED' });
+    expect(recorded.state.live).toBe(name);
   });
 });
 

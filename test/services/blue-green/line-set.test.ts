@@ -18,6 +18,7 @@ async function openSet(lines: readonly FakeLine[], catalogue = fakeCatalogue({ l
         opened.push(name);
         return lines.find((line) => line.name === name) as FakeLine;
       },
+      make: () => Promise.resolve(),
       clock: systemClock,
       onTrouble: () => undefined,
     },
@@ -143,6 +144,7 @@ describe('the lines of an instance', () => {
           opened.push(name);
           return fakeLine(name);
         },
+        make: () => Promise.resolve(),
         clock: systemClock,
         onTrouble: () => undefined,
       },
@@ -159,6 +161,7 @@ describe('the lines of an instance', () => {
         catalogue: fakeCatalogue({ live: 'v1', candidate: 'v2' }).catalogue,
         plan: () => ({ lines: ['v1', 'v2'].map((name) => ({ name, settings: 'main' as const })), notes: [] }),
         open: ({ name }) => (name === 'v1' ? Promise.resolve(one) : Promise.reject(new Error('no'))),
+        make: () => Promise.resolve(),
         clock: systemClock,
         onTrouble: () => undefined,
       },

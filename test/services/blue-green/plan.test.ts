@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CatalogueState } from '../../../src/ports/index-catalogue.ts';
-import { isMadeFor, lineId, lineName, lineSuffix, type LineId } from '../../../src/services/blue-green/line-name.ts';
+import {
+  isMadeFor,
+  lineId,
+  lineName,
+  lineSuffix,
+  rebuildName,
+  type LineId,
+} from '../../../src/services/blue-green/line-name.ts';
 import { planLines, type LinePlan } from '../../../src/services/blue-green/plan.ts';
 
 /** Settings A and B share their embedder, X has another one. */
@@ -96,6 +103,12 @@ describe('which indexes an instance opens', () => {
       { main: A },
       { live: v1A, candidate: v2A },
       [`${v1A} from main`, `${v2A} from main`],
+    ],
+    [
+      'a rebuild of an index whose settings were changed in place before',
+      { main: B },
+      { live: v1A, candidate: rebuildName(6, B) },
+      [`${v1A} from main`, `${rebuildName(6, B)} from main`],
     ],
     [
       'rolled back: what was live is the candidate again',
@@ -231,4 +244,5 @@ it('names are never given twice, and only the very first one leaves the names at
   expect(v1A).toMatch(/^v1-[0-9a-f]{8}$/);
   expect(lineSuffix(v1A)).toBe('');
   expect(lineSuffix('v12-8c41aa09')).toBe('_v12_8c41aa09');
+  expect(lineSuffix('v12r-8c41aa09')).toBe('_v12r_8c41aa09');
 });

@@ -22,13 +22,20 @@ async function route(lines: readonly [FakeLine, FakeLine], canaryShare = 0) {
       catalogue: recorded.catalogue,
       plan: () => ({ lines: lines.map(({ name }) => ({ name, settings: 'main' as const })), notes: [] }),
       open: async ({ name }) => lines.find((line) => line.name === name) as FakeLine,
+      make: () => Promise.resolve(),
       clock: systemClock,
       onTrouble: () => undefined,
     },
     never,
   );
   const shadow = createShadow(systemClock, { concurrency: 2, perSecond: 3, samples: 100 });
-  const { search } = routeServices({ lines: set, shadow, clock: systemClock, indexes: {} as IndexesService });
+  const { search } = routeServices({
+    lines: set,
+    shadow,
+    clock: systemClock,
+    indexes: {} as IndexesService,
+    rebuildBeside: () => Promise.reject(new Error('no')),
+  });
   // Whether the candidate is built is found out behind the first query.
   await search.search(request('first'), never);
   await new Promise((resolve) => setImmediate(resolve));
