@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Instance, Place } from '../e2e/support/instance.ts';
-import { caughtUp, expectTrue } from './support/settled.ts';
+import { expectTrue } from './support/settled.ts';
+import { caughtUp } from './support/verdict.ts';
 import { SHORT_SESSIONS, startWorld, type World } from './support/world.ts';
 
 describe('Avro with a schema registry', () => {

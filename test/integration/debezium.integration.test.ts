@@ -2,7 +2,8 @@ import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Instance, Place } from '../e2e/support/instance.ts';
 import { until } from '../e2e/support/process.ts';
-import { caughtUp, expectTrue, expectVerified } from './support/settled.ts';
+import { expectTrue, expectVerified } from './support/settled.ts';
+import { caughtUp } from './support/verdict.ts';
 import { startWorld, type World } from './support/world.ts';
 
 const ROWS = 200;
