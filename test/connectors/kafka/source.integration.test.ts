@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createMemoryCheckpoints } from '../../../connectors/memory/checkpoints.ts';
+import { registerCodecs } from '../../../connectors/kafka/client/codecs.ts';
 import { KafkaLogReader } from '../../../connectors/kafka/client/log-reader.ts';
 import { readToEnd } from '../../../connectors/kafka/read-to-end.ts';
 import { startKafka, type Kafka } from '../../../scripts/stack/kafka.ts';
@@ -171,6 +172,47 @@ describe('a Kafka source on a real broker', () => {
     const after = consume(world.source({ topics: [topic], groupId, checkpoints }));
     expect(codeOf(await after.done)).toBe('KAFKA_OFFSETS_LOST');
     await after.stop();
+  });
+
+  it('stops, and commits no jump, when records are removed under a reader that is behind', async () => {
+    const topic = await world.topic(1);
+    const groupId = unique('group');
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const limits = { bufferBytes: 2_000, partitionBufferBytes: 2_000, fetchPartitionBytes: 500, fetchBytes: 500 };
+    const source = world.source({ topics: [topic], groupId, limits });
+    for (let n = 0; n < 200; n += 1) await world.write(topic, n, { text: 'x'.repeat(200) });
+    const abort = new AbortController();
+    const failure = (async () => {
+      for await (const delivery of source.read(abort.signal)) {
+        if (delivery.position.offset === 0n) await source.commit([delivery.position]);
+        await held;
+      }
+    })().catch((error: unknown) => error);
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await world.removeBefore(topic, 180);
+    release();
+    expect(codeOf(await failure)).toBe('KAFKA_OFFSETS_LOST');
+    await source[Symbol.asyncDispose]();
+    const [committed] = await world.admin.fetchOffsets({ groupId, topics: [topic] });
+    expect(Number(committed?.partitions[0]?.offset)).toBeGreaterThanOrEqual(0);
+    expect(Number(committed?.partitions[0]?.offset)).toBeLessThan(180);
+  });
+
+  it('stops at a batch of a codec it does not know, instead of living on without reading', async () => {
+    const topic = await world.topic(1);
+    const consumer = consume(world.source({ topics: [topic], groupId: unique('group') }));
+    await consumer.until(async () => (await consumer.source.freshness()).partitions.length === 1);
+    kafkajs.CompressionCodecs[kafkajs.CompressionTypes.LZ4] = () => {
+      throw Object.assign(new Error('not implemented'), { name: 'KafkaJSNotImplemented', retriable: false });
+    };
+    try {
+      await produceWithJava(world.brokers, topic, 'lz4', ['{"text":"one"}']);
+      expect(codeOf(await consumer.done)).toBe('KAFKA_NOT_UNDERSTOOD');
+    } finally {
+      registerCodecs();
+      await consumer.stop();
+    }
   });
 
   it('goes on at the position of its index when the group has forgotten its own', async () => {
