@@ -4,6 +4,8 @@ import { readCached } from '../../connectors/transformers/acquire/cache.ts';
 import { KNOWN_MODEL } from '../../connectors/transformers/known-model.ts';
 import type { DoctorCheck } from '../cli/deps.ts';
 import type { FreshetConfig, PostgresSourceConfig } from '../config/index.ts';
+import { deadLetterChecks, kafkaChecks } from './doctor-kafka.ts';
+import { indexChecks } from './doctor-qdrant.ts';
 import { defaultCacheDir } from './embedding.ts';
 import { checkMappings, describeUnknown } from './mapping-check.ts';
 
@@ -13,9 +15,12 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function doctorChecks(config: FreshetConfig, env: Environment): readonly DoctorCheck[] {
   return [
     modelCheck(config, env),
-    ...Object.entries(config.sources).flatMap(([name, source]) =>
-      source.type === 'postgres' ? [postgresCheck(name, source)] : [],
-    ),
+    ...indexChecks(config),
+    ...Object.entries(config.sources).flatMap(([name, source]) => {
+      if (source.type === 'kafka') return kafkaChecks(name, source, config);
+      return source.type === 'postgres' ? [postgresCheck(name, source)] : [];
+    }),
+    ...deadLetterChecks(config),
   ];
 }
 

@@ -2,7 +2,11 @@ import { KafkaLogReader } from '../../connectors/kafka/client/log-reader.ts';
 import { createRecordDecoder } from '../../connectors/kafka/decode/decoder.ts';
 import type { DecodedTable, RecordDecoderOptions } from '../../connectors/kafka/decode/options.ts';
 import type { KafkaStart } from '../../connectors/kafka/options.ts';
-import { createSchemaRegistry, type SchemaRegistry } from '../../connectors/kafka/registry/client.ts';
+import {
+  createSchemaRegistry,
+  type SchemaRegistry,
+  type SchemaRegistryOptions,
+} from '../../connectors/kafka/registry/client.ts';
 import { createTopicScan } from '../../connectors/kafka/scan.ts';
 import { createKafkaSource, type KafkaSource } from '../../connectors/kafka/source.ts';
 import { openPostgresRows } from '../../connectors/postgres/index.ts';
@@ -26,7 +30,7 @@ export function openKafka(name: string, config: KafkaSourceConfig, parts: Source
   const topics = topicsOf(config);
   const tables = decodedTables(name, config);
   const mappings = toTableMappings(name, config.tables);
-  const registry = openRegistry(name, config, parts);
+  const registry = config.registry && createSchemaRegistry(registryOptions(name, config.registry));
   const decoding = decoderOptions(name, config, tables, registry);
   const source = createKafkaSource({
     name,
@@ -123,21 +127,18 @@ function decoderOptions(
   };
 }
 
-function openRegistry(
+/** How the registry of a source is reached. */
+export function registryOptions(
   name: string,
-  { registry }: Pick<KafkaSourceConfig, 'registry'>,
-  { clock }: Pick<SourceParts, 'clock'>,
-): SchemaRegistry | undefined {
-  if (registry === undefined) return undefined;
-  const { url, username, password, token, ssl, timeout } = registry;
-  return createSchemaRegistry({
+  { url, username, password, token, ssl, timeout }: NonNullable<KafkaSourceConfig['registry']>,
+): SchemaRegistryOptions {
+  return {
     url,
     timeoutMs: timeout,
-    monotonic: () => clock.monotonic(),
     ...(token === undefined ? {} : { auth: { kind: 'bearer', token } }),
     ...(username === undefined || password === undefined ? {} : { auth: { kind: 'basic', username, password } }),
     ...(ssl === undefined ? {} : { tls: tlsTexts(ssl, `sources.${name}.registry.ssl`) }),
-  });
+  };
 }
 
 export function startOf(start: KafkaSourceConfig['start']): KafkaStart {

@@ -54,7 +54,7 @@ async function titles({ services }: Freshet, query: string, token?: string): Pro
 }
 
 const push = async ({ services }: Freshet, id: string, text: string): Promise<string> => {
-  const [receipt] = await services.documents.put([{ id, tenant: DEFAULT_TENANT, title: id, text }]);
+  const [receipt] = await services.documents.put([{ id, tenant: DEFAULT_TENANT, title: id, text }], never);
   return receipt!.token;
 };
 
