@@ -13,7 +13,7 @@ import { DEFAULT_KAFKA_LIMITS, type KafkaLimits, type KafkaSourceOptions } from 
 import { Reading } from './reading.ts';
 import type { DecodedRecord } from './record.ts';
 import type { BufferedRecord } from './record-buffer.ts';
-import { fetchRecord } from './record-fetch.ts';
+import { fetchRecord, parsePartition } from './record-fetch.ts';
 import { SnapshotEnds } from './snapshot-ends.ts';
 import { StateStore } from './state.ts';
 import { decodeToken, encodeToken, isCovered, type TokenTarget } from './tokens.ts';
@@ -245,6 +245,13 @@ class TopicsSource implements KafkaSource {
   record(position: Position, signal: AbortSignal): Promise<Delivery | undefined> {
     const { decoder, clock, epoch = 0 } = this.#options;
     return fetchRecord({ name: this.name, log: this.#client.log, decoder, clock }, position, epoch, signal);
+  }
+
+  async isCommitted({ partition, offset }: Position, _signal: AbortSignal): Promise<boolean> {
+    const where = parsePartition(this.name, partition);
+    if (where === undefined) return true;
+    const committed = await this.#client.log.committed(this.#options.groupId, [where.topic]);
+    return (committed.get(`${where.topic}/${where.partition}`) ?? 0n) > offset;
   }
 
   async replay(from: string): Promise<{ readonly message: string }> {

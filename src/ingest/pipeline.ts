@@ -188,10 +188,15 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   };
 
   const readAll = async (reading: AbortSignal): Promise<void> => {
+    let turnAt = clock.monotonic();
     for await (const delivery of source.read(reading)) {
       dispatch(delivery);
       await budget.take(delivery.bytes, reading);
       await span.wait(reading);
+      if (clock.monotonic() - turnAt > TURN_MS) {
+        await eventLoopTurn();
+        turnAt = clock.monotonic();
+      }
     }
   };
 
@@ -215,6 +220,10 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     },
   };
 }
+
+/** Where nothing has to be waited for, changes come faster than timers, heartbeats and queries get a turn; so often they get one all the same. */
+const TURN_MS = 10;
+const eventLoopTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Order is kept per row. The key's own partition is not part of it: a snapshot's row and a streamed change of it share a lane. */
 const laneKey = (change: RowChange): string => `${change.table}\u0000${change.key}`;

@@ -83,6 +83,8 @@ async function fetched(letter: StoredDeadLetter, context: PipelineContext, signa
   const { recordFetch, source, sourceGate } = context;
   const { id, position, version } = letter;
   if (recordFetch === undefined) throw notRetryable(letter, context);
+  // Found by the simulation: profile group-poison, seed 6793.
+  if (!(await sourceGate.run(() => recordFetch.isCommitted(position, signal), signal))) throw tooEarly(letter);
   const delivery = await sourceGate.run(() => recordFetch.record(position, signal), signal);
   const known = delivery !== undefined && 'version' in delivery.event ? delivery.event.version : undefined;
   // Another version at the same place: the log was made anew, and this is another record.
@@ -92,6 +94,15 @@ async function fetched(letter: StoredDeadLetter, context: PipelineContext, signa
     'poison',
     `Source "${source.name}" no longer holds the record of dead letter ${id}: its log was cut off, compacted or made anew. ` +
       `Have the rows of its table read again, with "freshet replay ${source.name}" or an incremental snapshot.`,
+    { details: { id, partition: position.partition, offset: String(position.offset) } },
+  );
+}
+
+function tooEarly({ id, position }: StoredDeadLetter): FreshetError {
+  return new FreshetError(
+    'DEAD_LETTER_TOO_EARLY',
+    'poison',
+    `Dead letter ${id} cannot be retried yet: changes before it are still being processed. Try again once its partition is committed.`,
     { details: { id, partition: position.partition, offset: String(position.offset) } },
   );
 }

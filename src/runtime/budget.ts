@@ -36,9 +36,9 @@ export class Budget {
 
   /** Takes its share at once and then waits while the budget is overdrawn: what was read is never unaccounted for. */
   async take(bytes: number, signal: AbortSignal): Promise<void> {
-    throwIfAborted(signal);
     this.#count += 1;
     this.#bytes += bytes;
+    throwIfAborted(signal);
     if (this.#count >= this.#limits.count || this.#bytes >= this.#limits.bytes) this.#paused = true;
     while (this.#paused) await this.#released(signal);
   }

@@ -42,7 +42,9 @@ function logKit(onlyOnce: readonly ChangeEvent[]) {
     const event = log.get(position.offset);
     return Promise.resolve(event && { position, event, endsPosition: true, receivedAt: 0, bytes: 100 });
   };
-  const kit = createPipelineKit({ withLookup: false, recordFetch: { record } });
+  const isCommitted = ({ partition, offset }: Position): Promise<boolean> =>
+    Promise.resolve((kit.source.committed.get(partition) ?? -1n) >= offset);
+  const kit: PipelineKit = createPipelineKit({ withLookup: false, recordFetch: { record, isCommitted } });
   kits.push(kit);
   for (const event of onlyOnce) kit.source.push(event);
   return { kit, log };
@@ -50,6 +52,7 @@ function logKit(onlyOnce: readonly ChangeEvent[]) {
 
 async function onlyLetter(kit: PipelineKit): Promise<StoredDeadLetter> {
   await expect.poll(() => kit.deadLetters.count()).toBe(1);
+  await new Promise((resolve) => setImmediate(resolve));
   const [letter] = await kit.deadLetters.list({ limit: 1 });
   return letter!;
 }
@@ -163,7 +166,10 @@ describe('a dead letter retried from its log', () => {
 
   it('is not taken from its log where its row can be read as it is now', async () => {
     const fetches: Position[] = [];
-    const recordFetch = { record: (position: Position) => Promise.resolve(void fetches.push(position)) };
+    const recordFetch = {
+      record: (position: Position) => Promise.resolve(void fetches.push(position)),
+      isCommitted: () => Promise.resolve(true),
+    };
     const kit = createPipelineKit({ recordFetch });
     kits.push(kit);
     kit.rows.set(keyOf(1), { id: 1, title: 'Now', body: 'As it is now.' });
@@ -172,6 +178,18 @@ describe('a dead letter retried from its log', () => {
       expect(await kit.pipeline.retry(await onlyLetter(kit))).toBe('indexed');
       expect(await kit.text(1)).toBe('As it is now.');
       expect(fetches).toEqual([]);
+    });
+  });
+
+  it('waits until everything before it is committed: it would overtake an older change of its row', async () => {
+    const { kit, log } = logKit([undecodable({ table: TABLE, key: keyOf(1), ...at(1) })]);
+    kit.source.commit = () => Promise.reject(new FreshetError('BROKER_AWAY', 'transient', 'away'));
+    await running(kit, async () => {
+      const letter = await onlyLetter(kit);
+      log.set(1n, upserted(1, 1, 'Too early.'));
+      await expect(kit.pipeline.retry(letter)).rejects.toMatchObject({ code: 'DEAD_LETTER_TOO_EARLY', kind: 'poison' });
+      expect(await kit.text(1)).toBeUndefined();
+      expect(await kit.deadLetters.count()).toBe(1);
     });
   });
 

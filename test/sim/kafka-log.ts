@@ -182,6 +182,10 @@ export class KafkaLog implements SimLog {
     this.#members.delete(process);
   }
 
+  isCommitted({ partition, offset }: Position): boolean {
+    return (this.#committed.get(partition) ?? -1) >= Number(offset);
+  }
+
   record({ partition, offset }: Position, isMended: boolean): Delivery | undefined {
     const entry = this.#logs.get(partition)?.[Number(offset)];
     return entry && this.#delivery(partition, Number(offset), isMended);

@@ -155,6 +155,10 @@ export class PostgresLog implements SimLog {
     }
   }
 
+  isCommitted(): boolean {
+    return false;
+  }
+
   /** A replication slot reads nothing twice. */
   record(): undefined {
     return undefined;

@@ -136,6 +136,10 @@ export class Process implements ProcessHandle {
         await scheduler.gate(this, 'fetch a record');
         return log.record(position, !this.#around.faults.poisoned);
       },
+      isCommitted: async (position) => {
+        await scheduler.gate(this, 'ask what is committed');
+        return log.isCommitted(position);
+      },
     };
     const mappings = new Map<TableId, TableMapping>(TABLES.map((table) => [table, mappingOf(table, settings)]));
     this.#pipeline = createPipeline({

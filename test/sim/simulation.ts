@@ -5,7 +5,7 @@ import type { isUnreachable } from '../../connectors/memory/sweep.ts';
 import { createMemoryStore } from '../../connectors/memory/store.ts';
 import { compareStamps, type Version } from '../../src/domain/version.ts';
 import type { PartitionId } from '../../src/domain/ids.ts';
-import { FreshetError, kindOf } from '../../src/domain/errors.ts';
+import { codeOf, FreshetError, kindOf } from '../../src/domain/errors.ts';
 import type { PipelineLimits } from '../../src/ingest/context.ts';
 import type { DocumentWrite, SweepLimits } from '../../src/ports/index-store.ts';
 import { belowDeadLetters } from '../../src/services/sweep.ts';
@@ -317,7 +317,7 @@ class Simulation {
     const { pipeline } = this.#random.pick(this.#fleet.processes);
     if (letters.length === 0 || pipeline === undefined) return;
     await pipeline.retry(this.#random.pick(letters)).catch((error: unknown) => {
-      if (kindOf(error) !== 'aborted') this.#fail(error);
+      if (kindOf(error) !== 'aborted' && codeOf(error) !== 'DEAD_LETTER_TOO_EARLY') this.#fail(error);
     });
   }
 

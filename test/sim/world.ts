@@ -20,6 +20,7 @@ export interface SimLog {
   open(process: ProcessHandle, partitions: readonly PartitionId[]): Source;
   /** The record at a position once more. @param isMended what was garbled the first time can be decoded now */
   record(position: Position, isMended: boolean): Delivery | undefined;
+  isCommitted(position: Position): boolean;
   /** Everything produced is committed. */
   readonly drained: boolean;
   /** No snapshot is unfinished: the sweeper may run. */
