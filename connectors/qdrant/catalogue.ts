@@ -6,7 +6,7 @@ import type { Identity } from './identity.ts';
 import { openCollection } from './index.ts';
 import { readMeta, writeMeta, type MetaRecord } from './meta.ts';
 import type { QdrantCatalogueOptions } from './options.ts';
-import { createCollection, findCollection } from './schema.ts';
+import { ensureRecords } from './schema.ts';
 import { QdrantStore } from './store.ts';
 import { checkServer } from './version.ts';
 
@@ -31,11 +31,7 @@ export async function openQdrantCatalogue(
   try {
     await checkServer(calls, signal);
     const collection = `${options.prefix}-${STATE}`;
-    if ((await findCollection(calls, collection, signal)) === undefined) {
-      const { replicas = 1, writeConsistency = Math.floor(replicas / 2) + 1 } = options;
-      const copies = { replication_factor: replicas, write_consistency_factor: writeConsistency };
-      await createCollection(calls, collection, { vectors: {}, shard_number: 1, ...copies }, signal);
-    }
+    await ensureRecords(calls, collection, options, signal);
     return new QdrantCatalogue(calls, options, new QdrantStore(calls, collection, options.replicas ?? 1));
   } catch (error) {
     await calls[Symbol.asyncDispose]();

@@ -23,9 +23,9 @@ function token(...parts: readonly unknown[]): string {
   return json.length <= TOKEN_MAX ? json : `#${createHash('sha256').update(json).digest('base64url')}`;
 }
 
-/** Three UTF-16 code units to a number below 2^48, so that numbers compare as the text does. Enough for an RFC 3339 date and its minute. */
+/** Three UTF-16 code units to a number below 2^48, so that numbers compare as the text does. Enough for an RFC 3339 date and its hour. */
 const UNITS = 3;
-const PREFIX_KEYS = ['a', 'b', 'c', 'd', 'e', 'f'] as const;
+export const PREFIX_KEYS = ['a', 'b', 'c', 'd', 'e'] as const;
 
 function prefixOf(text: string): readonly number[] {
   return PREFIX_KEYS.map((_, at) => {
@@ -58,7 +58,7 @@ const NOTHING = is('kind', 'nothing');
 
 /**
  * A filter over {@link MetadataFields}. It lets everything through that `matchesFilter` does, and besides that only texts which differ from
- * a bound behind their first 18 code units: the reader checks what it gets.
+ * a bound behind their first 15 code units: the reader checks what it gets.
  */
 export function metadataFilter(filter: MetadataFilter): Filter {
   if ('and' in filter) return filter.and.length === 0 ? none(NOTHING) : all(...filter.and.map(metadataFilter));

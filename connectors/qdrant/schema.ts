@@ -1,6 +1,7 @@
 import type { Schemas } from '@qdrant/js-client-rest';
 import { FreshetError, kindOf } from '../../src/domain/errors.ts';
 import type { QdrantCalls } from './client.ts';
+import { PREFIX_KEYS } from './metadata.ts';
 import type { QdrantCollectionOptions } from './options.ts';
 
 /** What every collection of ours has, whatever its options. Counted up when a reader of the old shape could not use the new one. */
@@ -11,13 +12,17 @@ type Info = Schemas['CollectionInfo'];
 type FieldSchema = Schemas['PayloadFieldSchema'];
 
 const INTEGER: FieldSchema = { type: 'integer', lookup: true, range: true };
+const RANGE: FieldSchema = { type: 'integer', lookup: false, range: true };
 
-/** Payload keys with an index, made before the first point: an index that comes later blocks writes, and its filters miss the graph. */
+/**
+ * Payload keys with an index, made before the first point: an index that comes later blocks writes, and its filters miss the graph. Every
+ * key that any filter of ours names is here: a server in strict mode refuses the others.
+ */
 const FIELDS: Readonly<Record<string, FieldSchema>> = {
   tenant: { type: 'keyword', is_tenant: true },
   kind: 'keyword',
   doc: 'keyword',
-  docn: { type: 'integer', lookup: false, range: true },
+  docn: RANGE,
   table: 'keyword',
   partition: 'keyword',
   ver: INTEGER,
@@ -28,12 +33,16 @@ const FIELDS: Readonly<Record<string, FieldSchema>> = {
   committed: 'float',
   indexed: 'float',
   updated_at: 'datetime',
-  pos1: { type: 'integer', lookup: false, range: true },
+  pos1: RANGE,
+  pos2: RANGE,
+  pos3: RANGE,
   has: 'keyword',
   'numbers[].field': 'keyword',
   'numbers[].value': 'float',
   'texts[].field': 'keyword',
-  'texts[].a': 'float',
+  ...Object.fromEntries(PREFIX_KEYS.map((key): [string, FieldSchema] => [`texts[].${key}`, RANGE])),
+  epoch: INTEGER,
+  revision: INTEGER,
 };
 
 export interface CollectionSpec {
@@ -57,7 +66,7 @@ export async function ensureCollection(calls: QdrantCalls, spec: CollectionSpec,
   }
   checkVectors(info, spec);
   const missing = Object.entries(FIELDS).filter(([field]) => !isIndexed(info, field));
-  await Promise.all(missing.map(([field, schema]) => createIndex(calls, spec.collection, field, schema, signal)));
+  await Promise.all(missing.map((one) => createIndex(calls, spec.collection, one, signal)));
   if (missing.length > 0 && (info.points_count ?? 0) > 0) {
     spec.onMessage(
       `Made ${missing.length} missing payload indexes of the Qdrant collection "${spec.collection}" (${missing.map(([field]) => field).join(', ')}); searches are slower until they are built.`,
@@ -66,13 +75,14 @@ export async function ensureCollection(calls: QdrantCalls, spec: CollectionSpec,
   return info;
 }
 
+/** Asked by name: a key for some collections only may not list them all. */
 export async function findCollection(calls: QdrantCalls, name: string, signal: AbortSignal): Promise<Info | undefined> {
-  const { collections } = await calls.call(
-    { name: 'getCollections' },
-    (api, init) => api.getCollections({}, init),
+  const { exists } = await calls.call(
+    { name: 'collectionExists', collection: name },
+    (api, init) => api.collectionExists({ collection_name: name }, init),
     signal,
   );
-  return collections.some((one) => one.name === name) ? getCollection(calls, name, signal) : undefined;
+  return exists ? getCollection(calls, name, signal) : undefined;
 }
 
 const getCollection = (calls: QdrantCalls, collection: string, signal: AbortSignal): Promise<Info> =>
@@ -175,8 +185,7 @@ const isIndexed = (info: Info, field: string): boolean => info.payload_schema[fi
 async function createIndex(
   calls: QdrantCalls,
   collection: string,
-  field: string,
-  schema: FieldSchema,
+  [field, schema]: readonly [string, FieldSchema],
   signal: AbortSignal,
 ): Promise<void> {
   await calls.call(
@@ -186,4 +195,20 @@ async function createIndex(
     signal,
     'write',
   );
+}
+
+/** A collection of records alone: no vectors, and the one key that guards them. */
+export async function ensureRecords(
+  calls: QdrantCalls,
+  collection: string,
+  { replicas = 1, writeConsistency = Math.floor(replicas / 2) + 1 }: QdrantCollectionOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  let info = await findCollection(calls, collection, signal);
+  if (info === undefined) {
+    const copies = { replication_factor: replicas, write_consistency_factor: writeConsistency };
+    await createCollection(calls, collection, { vectors: {}, shard_number: 1, ...copies }, signal);
+    info = await getCollection(calls, collection, signal);
+  }
+  if (!isIndexed(info, 'revision')) await createIndex(calls, collection, ['revision', INTEGER], signal);
 }

@@ -19,7 +19,7 @@ export interface SweepDeps {
   readonly reader: PointReader;
 }
 
-/** Chunks written at or before it were looked at, and had a head that named them. */
+/** Of the chunks written at or before it, those that stayed have a head. */
 export interface SweepProgress {
   lookedAt: number | undefined;
 }
@@ -43,14 +43,14 @@ export async function sweep(
   for (const [partition, mark] of limits.committed) heads += await forget(deps, partition, mark, limits, signal);
   const oldest = limits.now - limits.horizonMs;
   const garbage = all(is('kind', 'chunk'), within('indexed', { lte: oldest }), is('deleted', true));
-  let chunks = await collect(deps, garbage, limits, signal);
+  const marked = await collect(deps, garbage, limits, signal);
   // What a zombie left is not marked as deleted. It comes within a horizon of its decision, so what was looked at a horizon after it was
   // written need not be looked at again: only the chunks written since.
   const since = progress.lookedAt === undefined ? {} : { gt: progress.lookedAt };
   const unseen = all(is('kind', 'chunk'), within('indexed', { ...since, lte: oldest }), is('deleted', false));
-  chunks += await collect(deps, unseen, limits, signal);
-  progress.lookedAt = oldest;
-  return { heads, chunks };
+  const unmarked = await collect(deps, unseen, limits, signal);
+  if (unmarked.undecided === 0) progress.lookedAt = oldest;
+  return { heads, chunks: marked.gone + unmarked.gone };
 }
 
 async function buryTruncated(
@@ -136,8 +136,9 @@ async function collect(
   filter: Filter,
   limits: SweepLimits,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<{ gone: number; undecided: number }> {
   let gone = 0;
+  let undecided = 0;
   for await (const page of scroll(store, filter, { page: PAGE, payload: LEDGER_FIELDS }, signal)) {
     const documents = [...new Set(page.map(({ payload }) => payload['doc'] as string))];
     const heads = await reader.read(documents, signal);
@@ -145,6 +146,8 @@ async function collect(
       const head = heads.get(payload['doc'] as string);
       return isUnreachable(id, payload, head === undefined ? undefined : headOf(head), limits);
     });
+    // Without a head and above the mark: a first write under way, or what is left of one.
+    undecided += page.filter((one) => !heads.has(one.payload['doc'] as string) && !garbage.includes(one)).length;
     if (garbage.length === 0) continue;
     await store.write([{ delete: { filter: exactly(garbage) } }], signal);
     const left = await store.retrieve(
@@ -154,7 +157,7 @@ async function collect(
     );
     gone += garbage.length - left.length;
   }
-  return gone;
+  return { gone, undecided };
 }
 
 /** Never a chunk above its head: that is a commit under way. Without a head only at or below the committed mark, for the same reason. */

@@ -133,6 +133,12 @@ def create_index(collection, body):
     return {"operation_id": 0, "status": "completed"}
 
 
+def delete_index(collection, field):
+    collection.locked(lambda shard: shard.update(q.UpdateOperation.delete_field_index(field)))
+    collection.fields.pop(field, None)
+    return {"operation_id": 0, "status": "completed"}
+
+
 def batch(collection, body):
     # One after the other, and others may come between them: a batch is no transaction.
     for operation in body["operations"]:
@@ -195,8 +201,12 @@ def route(method, path, body):
             return STORE.create(name, checked(models.CreateCollection, body))
         if method == "DELETE":
             return STORE.delete(name)
+    if rest == "exists" and method == "GET":
+        return {"exists": STORE.aliases.get(name, name) in STORE.collections}
     if rest == "index" and method == "PUT":
         return create_index(STORE.get(name), checked(models.CreateFieldIndex, body))
+    if rest.startswith("index/") and method == "DELETE":
+        return delete_index(STORE.get(name), rest[len("index/"):])
     if rest.startswith("points") and method == "POST":
         model, work = ON_POINTS[rest[len("points"):]]
         return work(STORE.get(name), checked(model, body))
