@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Observer } from '../observability/events.ts';
 import { errorForLog } from '../observability/error-for-log.ts';
 import { createLogObserver } from '../observability/observer.ts';
@@ -24,6 +25,7 @@ export async function openLines(parts: LinesParts, signal: AbortSignal): Promise
   const { logger } = ui;
   const { catalogue, changesEmbedderInPlace } = common.home;
   const life = new AbortController();
+  setMaxListeners(0, life.signal);
   let first: string | undefined;
   let isLive = (name: string): boolean => name === first;
 
@@ -65,6 +67,8 @@ export async function openLines(parts: LinesParts, signal: AbortSignal): Promise
   isLive = (name) => set.isLive(name);
   cleanup.add('lines', () => set.close());
   for (const note of set.notes) ui.say(note);
+  if (set.candidate !== undefined)
+    ui.say(`Index ${set.candidate.name} is fed beside the live one: "freshet index status" shows how far it is.`);
   const following = set.run(life.signal);
   cleanup.add('roles', async () => {
     life.abort();

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
@@ -79,6 +80,8 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
   const { config, ui, env, signal } = options;
   const { dataDir } = config;
   const clock = systemClock;
+  // Everything that is opened listens to it.
+  setMaxListeners(0, signal);
 
   const lock = acquireDataLock(dataDir);
   cleanup.add('lock', () => lock.release());

@@ -2,10 +2,11 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Freshet } from '../../src/composition/open.ts';
+import type { Freshet, OpenOptions } from '../../src/composition/open.ts';
 import { DEFAULT_TENANT } from '../../src/domain/ids.ts';
 import type { IndexesReport, IndexRole, SearchAnswer } from '../../src/services/services.ts';
 import { openInProcess } from '../support/freshet.ts';
+import { smallEmbedding } from '../support/small-embedder.ts';
 
 const never = new AbortController().signal;
 const CANDIDATE = { chunker: { maxTokens: 16 } };
@@ -27,10 +28,10 @@ afterEach(async () => {
 const note = (name: string, text: string): void => writeFileSync(join(folder, 'notes', `${name}.md`), text);
 
 /** Opens the data folder under these settings, in place of the instance before, and waits for the first copies. */
-async function open(settings: Record<string, unknown> = {}): Promise<Freshet> {
+async function open(settings: Record<string, unknown> = {}, more: Partial<OpenOptions> = {}): Promise<Freshet> {
   await opened?.close();
   const sources = { notes: { type: 'files', path: join(folder, 'notes') } };
-  const mine = (opened = await openInProcess(folder, { sources, ...settings }));
+  const mine = (opened = await openInProcess(folder, { sources, ...settings }, more));
   await expect.poll(async () => (await mine.services.freshness.ready()).ready).toBe(true);
   return mine;
 }
@@ -83,6 +84,79 @@ describe('a candidate', () => {
       [next?.name, 'candidate'],
     ]);
     expect(texts(await search(freshet, 'kettle'))).toEqual(['The kettle moved to the attic.']);
+  });
+
+  it('gets pushed documents as the live index does, also those pushed before it was there', async () => {
+    const { services } = await open();
+    const push = async ({ documents }: Freshet['services'], id: string): Promise<string> =>
+      (await documents.put([{ id, tenant: DEFAULT_TENANT, text: `The ${id} is on the shelf.` }], never))[0]?.token ??
+      '';
+    await push(services, 'sextant');
+    const freshet = await open({ candidate: CANDIDATE });
+    await built(freshet);
+    const token = await push(freshet.services, 'compass');
+    await freshet.services.indexes.switch({ force: false }, never);
+    const found = await search(freshet, 'shelf', { consistency: { mode: 'at_least', token, waitMs: 10_000 } });
+    expect(texts(found).toSorted()).toEqual(['The compass is on the shelf.', 'The sextant is on the shelf.']);
+    // The log has another reader now; who is told of a new document is who answers.
+    const later = await push(freshet.services, 'astrolabe');
+    const waiting = { consistency: { mode: 'at_least', token: later, waitMs: 10_000 } };
+    expect(texts(await search(freshet, 'astrolabe', waiting))).toHaveLength(1);
+    await freshet.services.indexes.rollback({ force: false }, never);
+    expect(texts(await search(freshet, 'astrolabe', waiting))).toHaveLength(1);
+  });
+
+  it('may have another model, of other dimensions; queries are embedded by the model of the index that answers', async () => {
+    const asked: string[] = [];
+    const openEmbedding = (config: { readonly model: string }) => {
+      const embedding = smallEmbedding(config.model === 'large' ? 128 : 64);
+      const { embedder } = embedding;
+      const embed: typeof embedder.embed = (given, kind, signal) => {
+        if (kind === 'query') asked.push(embedding.name);
+        return embedder.embed(given, kind, signal);
+      };
+      return Promise.resolve({ ...embedding, embedder: { ...embedder, embed } });
+    };
+    const freshet = await open({ candidate: { embedder: { model: 'large' } } }, { openEmbedding });
+    await built(freshet);
+    expect((await report(freshet)).indexes.map(({ embedder }) => embedder)).toEqual(['small-64', 'small-128']);
+    expect((await freshet.services.freshness.report(never)).embedder.name).toBe('small-64');
+    expect((await search(freshet, 'kettle', { mode: 'dense' })).hits[0]?.text).toContain('kettle');
+    await freshet.services.indexes.switch({ force: false }, never);
+    asked.length = 0;
+    expect((await search(freshet, 'kettle', { mode: 'dense' })).hits[0]?.text).toContain('kettle');
+    expect(asked).toEqual(['small-128']);
+    expect((await freshet.services.freshness.report(never)).embedder.name).toBe('small-128');
+  });
+
+  it('with the model of the live index shares it: it is in memory once', async () => {
+    let models = 0;
+    const openEmbedding = () => {
+      models += 1;
+      return Promise.resolve(smallEmbedding(64));
+    };
+    await built(await open({ candidate: CANDIDATE }, { openEmbedding }));
+    expect(models).toBe(1);
+  });
+
+  it('is followed by who listens to changes: a switch needs no new subscription, and nothing is told twice', async () => {
+    const freshet = await open({ candidate: CANDIDATE });
+    await built(freshet);
+    const told: string[] = [];
+    freshet.services.freshness.subscribe(DEFAULT_TENANT, (event) => {
+      if (event.type === 'document.upserted') told.push(event.title);
+    });
+    const edited = async (title: string): Promise<void> => {
+      note('tea', `# ${title}\n\nThe kettle is elsewhere.`);
+      await expect
+        .poll(async () => (await byRole(freshet, 'candidate'))?.lagMs ?? 0, { timeout: 10_000 })
+        .toBeDefined();
+      await expect.poll(() => told, { timeout: 10_000 }).toContain(title);
+    };
+    await edited('Before');
+    await freshet.services.indexes.switch({ force: false }, never);
+    await edited('After');
+    expect(told).toEqual(['Before', 'After']);
   });
 
   it('is dropped with its file and its dead letters', async () => {
