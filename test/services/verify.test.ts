@@ -6,6 +6,7 @@ import type { MemoryChunk } from '../../connectors/memory/store.ts';
 import type { createMemoryIndex } from '../../connectors/memory/memory-index.ts';
 import { hashingTokenizer } from '../../connectors/hashing/tokenizer.ts';
 import type { ChunkId } from '../../src/domain/ids.ts';
+import { makeVersion, type Version } from '../../src/domain/version.ts';
 import { openSqliteIndex } from '../../connectors/sqlite/index.ts';
 import type { Index, StoredChunk } from '../../src/ports/index-store.ts';
 import { createRepair } from '../../src/services/verify/repair.ts';
@@ -90,9 +91,11 @@ describe('verify', () => {
     store.chunks.get(idOf(1))?.delete(first(1));
     damage(store, 2, first(2), { text: 'something else' as StoredChunk['text'] });
     damage(store, 3, first(3), { vector: new Float32Array(384).fill(Math.sqrt(1 / 384)) });
-    damage(store, 4, first(4), { id: '00000000-0000-5000-8000-000000000001' as ChunkId });
+    // Above their heads, where readers show what no list names.
+    const version = makeVersion(0, 2 ** 40);
+    damage(store, 4, first(4), { id: '00000000-0000-5000-8000-000000000001' as ChunkId, version });
     const text = 'nobody wrote this' as StoredChunk['text'];
-    damage(store, 5, first(5), { id: '00000000-0000-5000-8000-000000000002' as ChunkId, text });
+    damage(store, 5, first(5), { id: '00000000-0000-5000-8000-000000000002' as ChunkId, text, version });
     store.heads.delete(idOf(6));
     const ghost = store.heads.get(idOf(7))!;
     store.heads.set(idOf(99), { ...ghost, id: idOf(99), chunks: [] });
@@ -120,6 +123,23 @@ describe('verify', () => {
     await kit.quiet();
     expect(await kit.text(6)).toBe('Edited after the repair.');
     expect(counts(await run(deps))).toEqual(CLEAN);
+  });
+
+  it('leaves what readers hide to the sweeper: chunks that a frozen instance wrote below a newer head', async () => {
+    const { deps, store } = await indexed();
+    const head = store.heads.get(idOf(4))!;
+    const id = '00000000-0000-5000-8000-000000000001' as ChunkId;
+    const text = 'of a version long gone' as StoredChunk['text'];
+    damage(store, 4, head.chunks[0]!.id, { id, text, version: (head.version - 1) as Version });
+    expect(counts(await run(deps))).toEqual(CLEAN);
+  });
+
+  it('calls a chunk missing that its head lists and readers do not show', async () => {
+    const { deps, store } = await indexed();
+    const head = store.heads.get(idOf(4))!;
+    damage(store, 4, head.chunks[0]!.id, { version: (head.version - 1) as Version });
+    expect(counts(await run(deps))).toMatchObject({ missing: 1 });
+    expect(counts(await run(deps, true))).toEqual(CLEAN);
   });
 
   it('does not call an edit that is still on its way a problem', async () => {

@@ -15,7 +15,7 @@ export interface StoredDigest {
 
 export interface StoredState {
   readonly head: Head | undefined;
-  /** Chunks that are not tombstones. */
+  /** Chunks that readers show. */
   readonly chunks: readonly StoredDigest[];
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Head } from '../../domain/document.ts';
 import type { DocumentId, TableId } from '../../domain/ids.ts';
 import type { Truncation } from '../../domain/source-position.ts';
-import { isTruncated } from '../../domain/visibility.ts';
+import { isTruncated, judge } from '../../domain/visibility.ts';
 import type { Index, StoredChunk } from '../../ports/index-store.ts';
 import type { StoredDigest, StoredState } from './compare.ts';
 
@@ -11,7 +11,7 @@ export const textHash = (text: string): string => createHash('sha256').update(te
 
 const digest = ({ id, text, attributes }: StoredChunk): StoredDigest => ({ id, textHash: textHash(text), attributes });
 
-/** Everything the index holds, by document, and a random sample of chunks with their vectors. */
+/** Everything the index shows, by document, and a random sample of chunks with their vectors. */
 export interface StoredIndex {
   readonly states: ReadonlyMap<DocumentId, StoredState>;
   readonly chunks: number;
@@ -30,8 +30,8 @@ export async function readStored(
   const sample: StoredChunk[] = [];
   let count = 0;
   for await (const chunk of index.scanChunks({ vectors: options.vectorSample > 0 }, signal)) {
-    const table = heads.get(chunk.document)?.table;
-    if (chunk.deleted || (table !== undefined && isTruncated(chunk, truncations.get(table)))) continue;
+    const head = heads.get(chunk.document);
+    if (!isShown(chunk, head, head && truncations.get(head.table))) continue;
     count += 1;
     const list = chunks.get(chunk.document) ?? [];
     list.push(digest(chunk));
@@ -44,6 +44,14 @@ export async function readStored(
     return [id, { head, chunks: chunks.get(id) ?? [] }] as const;
   });
   return { states: new Map(states), chunks: count, sample };
+}
+
+/**
+ * What readers show is what counts. Where writes are no transactions, an instance that was frozen in the middle of one leaves chunks below
+ * their head when it comes back: nobody sees them, and the sweeper takes them. A chunk its head lists and readers do not show is missing.
+ */
+function isShown(chunk: StoredChunk, head: Head | undefined, truncation: Truncation | undefined): boolean {
+  return judge(chunk, head, truncation) === 'show';
 }
 
 /** Readers hide what a truncation covers at once; until a sweep has buried it, it is stored all the same. */
@@ -71,7 +79,7 @@ export async function readOne(index: Index, id: DocumentId, signal: AbortSignal)
   const truncation = head === undefined ? undefined : truncations.get(head.table);
   const chunks: StoredDigest[] = [];
   for await (const chunk of index.scanChunks({ vectors: false, document: id }, signal)) {
-    if (chunk.document === id && !chunk.deleted && !isTruncated(chunk, truncation)) chunks.push(digest(chunk));
+    if (chunk.document === id && isShown(chunk, head, truncation)) chunks.push(digest(chunk));
   }
   return { head: untruncated(head, truncations), chunks };
 }
