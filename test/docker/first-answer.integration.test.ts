@@ -40,7 +40,7 @@ describe('From docker/ to a first answer', () => {
   it('answers the question of the page, and after the edit of the page answers it anew', async () => {
     expect(await firstHit()).toContain('30 days');
     await world.sql.run(EDIT);
-    await until(async () => (await firstHit()).includes('45 days'), 20_000);
+    await until(async () => (await firstHit()).includes('45 days'), 'the edit is in the answer');
   });
 
   it('hides what is not published, and the column that is dropped', async () => {
