@@ -27,7 +27,8 @@ describe('several instances on one topic and one index', () => {
     const place = world.place({
       index: { engine: 'qdrant', url: qdrant.url },
       source: SHORT_SESSIONS,
-      more: { server: { pushes: 'refuse' } },
+      // Pushed documents are kept by one instance, here by the first.
+      more: members.length === 0 ? {} : { server: { pushes: 'refuse' } },
     });
     const member = { place, instance: await place.start() };
     members.push(member);

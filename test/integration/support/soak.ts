@@ -55,7 +55,7 @@ export async function soak({ seed, minutes, instances, report }: SoakOptions): P
   await using qdrant = await startQdrant();
   await using world = await startWorld();
   const members: Member[] = [];
-  for (let n = 0; n < instances; n += 1) members.push(await join(world, qdrant.url, `freshet-${n + 1}`));
+  for (let n = 0; n < instances; n += 1) members.push(await join(world, qdrant.url, `freshet-${n + 1}`, n === 0));
   const load = new Load(world.sql, { ...LOAD, seed }).start();
   const busy = new Map<string, Promise<void>>();
   let faults = 0;
@@ -110,11 +110,12 @@ export async function soak({ seed, minutes, instances, report }: SoakOptions): P
   }
 }
 
-async function join(world: World, url: string, name: string): Promise<Member> {
+async function join(world: World, url: string, name: string, isFirst: boolean): Promise<Member> {
   const place = world.place({
     index: { engine: 'qdrant', url },
     source: SHORT_SESSIONS,
-    more: { server: { pushes: 'refuse' } },
+    // Pushed documents are kept by one instance, here by the first.
+    more: isFirst ? {} : { server: { pushes: 'refuse' } },
   });
   const instance = await place.start();
   await instance.ready(UP_MS);
