@@ -4,6 +4,7 @@ import type { ChunkId, DocumentId, PartitionId, TableId, TenantId } from '../../
 import type { SearchHit, SearchQuery } from '../../src/domain/search.ts';
 import type { Truncation } from '../../src/domain/source-position.ts';
 import type { Generation } from '../../src/domain/version.ts';
+import type { Clock } from '../../src/ports/clock.ts';
 import type { FedIndex } from '../../src/ports/index-catalogue.ts';
 import type {
   DocumentWrite,
@@ -17,7 +18,7 @@ import { createCheckpoints } from './checkpoints.ts';
 import { QdrantCalls } from './client.ts';
 import { all, is, truncated } from './filters.ts';
 import { claim, type Identity } from './identity.ts';
-import { checkKey, mergeTruncations, raiseTruncation, readFloor, readTruncations, registerSettings } from './ledger.ts';
+import { checkKey, mergeTruncations, raiseTruncation, readFloor, registerSettings } from './ledger.ts';
 import type { QdrantCollectionOptions, QdrantIndexOptions } from './options.ts';
 import { headOf } from './points.ts';
 import { PointReader } from './reader.ts';
@@ -26,6 +27,7 @@ import { ensureCollection } from './schema.ts';
 import { search } from './search.ts';
 import { QdrantStore } from './store.ts';
 import { sweep, type SweepProgress } from './sweep.ts';
+import { Truncations } from './truncations.ts';
 import { checkServer } from './version.ts';
 import { writeRequests, type WriteLimits } from './write.ts';
 
@@ -67,6 +69,7 @@ export interface CollectionToOpen extends QdrantCollectionOptions, Pick<Identity
   readonly collection: string;
   readonly dimensions: number;
   readonly embedderFingerprint: string;
+  readonly clock: Clock;
   readonly requestBytesMax?: number;
   readonly onMessage?: (message: string) => void;
   /** Called when the index is disposed of. */
@@ -88,7 +91,7 @@ export async function openCollection(
     averageWords: identity.averageWords,
     requestBytesMax: options.requestBytesMax ?? DEFAULT_REQUEST_BYTES_MAX,
   };
-  return new QdrantCollectionIndex(store, dimensions, limits, options.close);
+  return new QdrantCollectionIndex(store, dimensions, limits, options.clock, options.close);
 }
 
 class QdrantCollectionIndex implements QdrantIndex {
@@ -98,8 +101,7 @@ class QdrantCollectionIndex implements QdrantIndex {
   readonly #reader: PointReader;
   readonly #limits: WriteLimits;
   readonly #close: () => Promise<void>;
-  /** All ever seen. They are only raised, so an old one hides nothing that it should not; readers judge by fresh ones besides. */
-  readonly #truncations = new Map<TableId, Truncation>();
+  readonly #truncations: Truncations;
   readonly #sweepProgress: SweepProgress = { lookedAt: undefined };
   readonly #lifetime = new AbortController();
   readonly load: FedIndex['load'];
@@ -109,6 +111,7 @@ class QdrantCollectionIndex implements QdrantIndex {
     store: QdrantStore,
     dimensions: number,
     limits: WriteLimits,
+    clock: Clock,
     close: () => Promise<void> = () => Promise.resolve(),
   ) {
     this.#close = close;
@@ -117,6 +120,7 @@ class QdrantCollectionIndex implements QdrantIndex {
     this.#store = store;
     this.#reader = new PointReader(store);
     this.#limits = limits;
+    this.#truncations = new Truncations(store, clock, this.#lifetime.signal);
     ({ load: this.load, save: this.save } = createCheckpoints(store, this.#lifetime.signal));
   }
 
@@ -170,13 +174,11 @@ class QdrantCollectionIndex implements QdrantIndex {
 
   async truncate(table: TableId, truncation: Truncation, signal: AbortSignal): Promise<void> {
     await raiseTruncation(this.#store, table, truncation, signal);
-    mergeTruncations(this.#truncations, new Map([[table, truncation]]));
+    mergeTruncations(this.#truncations.known, new Map([[table, truncation]]));
   }
 
-  async truncations(signal: AbortSignal): Promise<ReadonlyMap<TableId, Truncation>> {
-    const stored = await readTruncations(this.#store, signal);
-    mergeTruncations(this.#truncations, stored);
-    return stored;
+  truncations(signal: AbortSignal): Promise<ReadonlyMap<TableId, Truncation>> {
+    return this.#truncations.recent(signal);
   }
 
   async search(query: SearchQuery, signal: AbortSignal): Promise<readonly SearchHit[]> {
@@ -198,7 +200,7 @@ class QdrantCollectionIndex implements QdrantIndex {
   }
 
   async sweep(limits: SweepLimits, signal: AbortSignal): Promise<{ readonly heads: number; readonly chunks: number }> {
-    const truncations = await this.truncations(signal);
+    const truncations = await this.#truncations.fresh(signal);
     return sweep(this.#parts(), truncations, limits, this.#sweepProgress, signal);
   }
 
@@ -210,7 +212,7 @@ class QdrantCollectionIndex implements QdrantIndex {
 
   /** Counted by the server. A chunk that only a sweep will find to be garbage is counted; readers do not see it. */
   async stats(signal: AbortSignal): Promise<IndexStats> {
-    const truncations = await this.truncations(signal);
+    const truncations = await this.#truncations.fresh(signal);
     const count = (kind: string): Promise<number> =>
       this.#store.count(
         {
@@ -224,7 +226,7 @@ class QdrantCollectionIndex implements QdrantIndex {
   }
 
   #parts(): { store: QdrantStore; reader: PointReader; truncations: Map<TableId, Truncation> } {
-    return { store: this.#store, reader: this.#reader, truncations: this.#truncations };
+    return { store: this.#store, reader: this.#reader, truncations: this.#truncations.known };
   }
 
   #refuseOtherDimensions({ length }: Float32Array, kind: 'fatal' | 'poison' = 'fatal'): void {
