@@ -158,7 +158,10 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
   const gauges = new AbortController();
   cleanup.add('gauges', () => gauges.abort());
   registerStateGauges(registry, () => services.freshness.report(gauges.signal));
-  registerCandidateGauges(registry, () => indexes.report(gauges.signal));
+  // A report asks the store about each index: only where there is one to report of.
+  registerCandidateGauges(registry, async () =>
+    set.state.candidate === undefined ? undefined : indexes.report(gauges.signal),
+  );
   return {
     services,
     embedding: live.rules.embedding,

@@ -2,10 +2,10 @@ import { Gauge, type Registry } from 'prom-client';
 import type { IndexesReport } from '../services/services.ts';
 
 /**
- * How the candidate of a blue/green switch does, read when Prometheus asks. Without a candidate, or while no report can be made, there are
+ * How the candidate of a blue/green switch does, read when Prometheus asks. Without a candidate (no report), or while no report can be made, there are
  * no values: none is better than an old one.
  */
-export function registerCandidateGauges(registry: Registry, report: () => Promise<IndexesReport>): void {
+export function registerCandidateGauges(registry: Registry, report: () => Promise<IndexesReport | undefined>): void {
   let refreshing: Promise<void> | undefined;
   // A scrape collects every gauge in the same turn, so they all wait for the same report.
   const refresh = (): Promise<void> => (refreshing ??= readState().finally(() => (refreshing = undefined)));

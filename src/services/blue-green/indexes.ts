@@ -7,6 +7,7 @@ import { blockersOf } from './blockers.ts';
 import { healthOf, type LineHealth } from './health.ts';
 import type { Line } from './line.ts';
 import { STATE_AGE_MS_MAX, type LineSet } from './line-set.ts';
+import { notFed } from './plan.ts';
 import type { Shadow } from './shadow.ts';
 
 /** How long a switch waits for the index it switches to. */
@@ -49,7 +50,11 @@ export function createIndexesService(deps: IndexesDeps): IndexesService {
       shadow: shadow.report(state.candidate),
       switchBlockers: blockersOf('candidate', state.candidate, lines.candidate, candidate, live),
       rollbackBlockers: blockersOf('previous', state.previous, lines.previous, previous, live),
-      notes: [...lines.notes, ...(state.canaryShare > 0 && candidate?.isBuilt === false ? [CANARY_WAITS] : [])],
+      notes: [
+        ...lines.notes,
+        ...unused.map(notFed),
+        ...(state.canaryShare > 0 && candidate?.isBuilt === false ? [CANARY_WAITS] : []),
+      ],
     };
   };
 

@@ -73,14 +73,11 @@ export function planLines(
     if (fits && !isOpen) lines.push({ name: previous, settings: 'main' });
   }
   if (liveSection === 'candidate') notes.push(moveSettings(live));
+  const unfed = [state.candidate, state.previous].filter((name) => !lines.some((line) => line.name === name));
+  for (const name of unfed) if (name !== undefined) notes.push(notFed(name));
   if (candidate === undefined || isFed('candidate')) return { lines, notes };
 
   const name = lineName(state.revision, candidate);
-  if (state.candidate !== undefined && !lines.some((line) => line.name === state.candidate)) {
-    notes.push(
-      `Index ${state.candidate}, the candidate before, is not fed any more: freshet index drop ${state.candidate} deletes it.`,
-    );
-  }
   return {
     lines: [...lines, { name, settings: 'candidate' }],
     record: { live, candidate: name, previous: state.previous, canaryShare: 0 },
@@ -131,3 +128,8 @@ const REPEATED =
 const moveSettings = (live: string): string =>
   `The live index ${live} is built from the settings under "candidate:". Make them the main ones; put the old ones under "candidate:" for as ` +
   'long as a rollback should stay possible.';
+
+/** Of an index that is kept, but nobody feeds. */
+export const notFed = (name: string): string =>
+  `Index ${name} is not fed, because the configuration does not name its settings; what feeds it at the sources stays (a replication slot holds ` +
+  `back log on its server). "freshet index drop ${name}" deletes both.`;

@@ -153,6 +153,17 @@ describe('which indexes an instance opens', () => {
     expect(notes.join()).toContain(`freshet index drop ${v2B}`);
   });
 
+  it('says that an index which is not fed any more holds back log at the sources until it is dropped', () => {
+    for (const { notes } of [
+      plan({ main: A }, { live: v1A, candidate: v2B }),
+      plan({ main: A }, { live: v1A, previous: v2B }),
+    ]) {
+      expect(notes.join()).toContain(`Index ${v2B} is not fed`);
+      expect(notes.join()).toContain('replication slot');
+    }
+    expect(plan({ main: A, candidate: B }, { live: v1A, candidate: v2B }).notes).toEqual([]);
+  });
+
   it('says to move the settings of a live index that come from "candidate:"', () => {
     expect(plan({ main: A, candidate: B }, { live: v2B, previous: v1A }).notes.join()).toContain(
       'Make them the main ones',
