@@ -30,7 +30,9 @@ export async function forgetSources(
           signal,
         );
       } else if (source.type === 'kafka') {
-        await removeGroup(kafkaConnection(source, `sources.${name}`), consumerGroup(name, source, suffix));
+        const connection = kafkaConnection(source, `sources.${name}`);
+        const group = consumerGroup(name, source, suffix);
+        await untilFree(() => removeGroup(connection, group), signal);
       }
     } catch (error) {
       if (kindOf(error) === 'aborted') throw error;
@@ -38,4 +40,20 @@ export async function forgetSources(
     }
   }
   return leftBehind;
+}
+
+/** Other instances leave a dropped index's group a moment later, once what they had in flight is done. */
+const FREE_MS_MAX = 20_000;
+const TRY_AGAIN_MS = 500;
+
+async function untilFree(remove: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  const until = systemClock.monotonic() + FREE_MS_MAX;
+  for (;;) {
+    try {
+      return await remove();
+    } catch (error) {
+      if (kindOf(error) !== 'transient' || systemClock.monotonic() > until) throw error;
+      await systemClock.sleep(TRY_AGAIN_MS, signal);
+    }
+  }
 }
