@@ -1,9 +1,12 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Instance, Place } from '../e2e/support/instance.ts';
 import { until } from '../e2e/support/process.ts';
 import { startWorld, type World } from '../integration/support/world.ts';
 import { startQdrant, type QdrantServer } from '../support/qdrant/double.ts';
-import { text } from './compose.ts';
+import { repositoryPath, text } from './compose.ts';
 
 const page = text('docs/production.md');
 const QUESTION = /-d '\{"query": "([^"]+)"\}'/.exec(page)?.[1] ?? '';
@@ -47,6 +50,17 @@ describe('From docker/ to a first answer', () => {
     const { data } = await instance.search('new price list express delivery', { limit: 10 });
     expect(data.map(({ attributes }) => attributes['slug'])).not.toContain('draft-prices');
     expect(JSON.stringify((await instance.search('ines shop example', { limit: 10 })).data)).not.toContain('ines@');
+  });
+
+  it('registers the connector as often as it is told to, and says that it runs', async () => {
+    const registered = await fetch(`${world.connect.url}/connectors/articles/config`);
+    const file = join(place.folder, 'articles.json');
+    writeFileSync(file, await registered.text());
+    const run = spawnSync('sh', [repositoryPath('docker/connect/register.sh')], {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], CONNECT_URL: world.connect.url, CONNECTOR_FILE: file },
+    });
+    expect([run.status, run.stdout, run.stderr]).toEqual([0, 'Connector articles runs.\n', '']);
   });
 
   it('verifies against the database', async () => {
