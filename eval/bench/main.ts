@@ -15,12 +15,22 @@ import { embeddings } from './part-embeddings.ts';
 import { indexing } from './part-indexing.ts';
 import { latency } from './part-latency.ts';
 import { memory } from './part-memory.ts';
+import { scale } from './part-scale.ts';
 import { search } from './part-search.ts';
 import { synthetic } from './part-synthetic.ts';
 import { held, load, machine, printPart, printSummary, type BenchReport } from './report.ts';
 
 /** In this order: the search part measures the first copy that the latency and memory parts then work on. */
-const PARTS: Readonly<Record<string, Part>> = { indexing, synthetic, embeddings, absence, search, latency, memory };
+const PARTS: Readonly<Record<string, Part>> = {
+  indexing,
+  synthetic,
+  embeddings,
+  absence,
+  search,
+  latency,
+  memory,
+  scale,
+};
 
 const { values } = parseArgs({
   options: {
