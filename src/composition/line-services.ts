@@ -16,6 +16,7 @@ import type { AdminService } from '../services/services.ts';
 import { createExpectations } from '../services/verify/expected.ts';
 import { createRepair } from '../services/verify/repair.ts';
 import { verify } from '../services/verify/verify.ts';
+import { FILLED_UNDER } from './filled-under.ts';
 import type { OpenedIndex } from './index-home.ts';
 import type { LineRules } from './line-rules.ts';
 import { RETIRED } from './retire.ts';
@@ -89,7 +90,7 @@ function upkeep(parts: LineServicesParts): Pick<AdminService, 'verify' | 'rebuil
           embedQueue,
           settingsFingerprint,
           clock,
-          alsoCopied: [RETIRED],
+          alsoCopied: [RETIRED, FILLED_UNDER],
           ...rebuilding,
         },
         onProgress,

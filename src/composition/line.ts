@@ -14,6 +14,7 @@ import type { LiveSource } from '../services/live-source.ts';
 import { sweepRegularly } from '../services/sweep.ts';
 import type { Databases } from './databases.ts';
 import type { DeadLetterHome } from './dead-letter-home.ts';
+import { saveFilledUnder } from './filled-under.ts';
 import type { IndexHome } from './index-home.ts';
 import type { LineRules } from './line-rules.ts';
 import type { DataKeys } from './keys.ts';
@@ -99,6 +100,7 @@ async function open(
   const mappings = all.flatMap((source) => source.mappings);
   const fingerprint = settingsFingerprint(mappings, fingerprints);
   const generation = await index.registerSettings(fingerprint, signal);
+  await saveFilledUnder(index, rules.id);
   await retireTables({ index, retired, generation, clock, mappings }, signal);
 
   const limits = pipelineLimits(config);

@@ -6,6 +6,7 @@ import type { Cleanup } from '../runtime/cleanup.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { LineSet } from '../services/blue-green/line-set.ts';
 import { planLines, type PlannedLine } from '../services/blue-green/plan.ts';
+import { readFilledUnder } from './filled-under.ts';
 import { openLine, type LineParts, type OpenLine } from './line.ts';
 import type { OpenSections } from './line-rules.ts';
 import type { Ui } from './ui.ts';
@@ -50,10 +51,11 @@ export async function openLines(parts: LinesParts, signal: AbortSignal): Promise
     return line;
   };
 
+  const filledUnder = await readFilledUnder(catalogue, sections, signal);
   const set = await LineSet.open<OpenLine>(
     {
       catalogue,
-      plan: (state) => planLines(sections.ids, state, { changesEmbedderInPlace }),
+      plan: (state) => planLines(sections.ids, state, { changesEmbedderInPlace, filledUnder }),
       open,
       make: async ({ name, settings }) => {
         const index = await catalogue.open(name, sections.specOf(settings), life.signal);

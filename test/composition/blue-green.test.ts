@@ -156,6 +156,22 @@ describe('a candidate', () => {
     expect(told).toEqual(['Before', 'After']);
   });
 
+  it('goes back to settings that were changed in place, without touching what is there', async () => {
+    await open();
+    const [first] = (await report(await open({ chunker: { maxTokens: 32 } }))).indexes;
+    const freshet = await open({ chunker: { maxTokens: 32 }, candidate: { chunker: { maxTokens: 200 } } });
+    await built(freshet);
+    const [live, candidate] = (await report(freshet)).indexes;
+    expect(live).toMatchObject({ name: first?.name, role: 'live', chunks: first?.chunks });
+    expect(candidate?.chunks).toBeLessThan(first?.chunks ?? 0);
+    await freshet.services.indexes.switch({ force: false }, never);
+    const again = await open({ chunker: { maxTokens: 32 }, candidate: { chunker: { maxTokens: 200 } } });
+    expect((await report(again)).indexes.map(({ name, chunks }) => [name, chunks])).toEqual([
+      [candidate?.name, candidate?.chunks],
+      [live?.name, live?.chunks],
+    ]);
+  });
+
   it('is dropped with its file and its dead letters', async () => {
     const freshet = await open({ candidate: CANDIDATE });
     await built(freshet);

@@ -13,7 +13,7 @@ const never = new AbortController().signal;
 let server: QdrantServer;
 let folder: string;
 let run = 0;
-let opened: Freshet[] = [];
+const opened: Freshet[] = [];
 
 beforeAll(async () => {
   server = await startQdrant();

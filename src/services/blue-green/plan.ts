@@ -26,6 +26,13 @@ export interface LinePlan {
   readonly notes: readonly string[];
 }
 
+export interface StoreFacts {
+  /** Whether an index can be filled anew for another embedder than it was made for. */
+  readonly changesEmbedderInPlace: boolean;
+  /** Under which settings indexes were filled last, where that is known; otherwise they are those they were made for. */
+  readonly filledUnder?: ReadonlyMap<string, LineId>;
+}
+
 /**
  * What an instance opens, by what is configured and what is recorded:
  *
@@ -37,11 +44,7 @@ export interface LinePlan {
  *
  * @throws fatal CONFIG_LIVE_INDEX, CONFIG_EMBEDDER_CHANGED
  */
-export function planLines(
-  settings: ConfiguredSettings,
-  state: CatalogueState,
-  store: { readonly changesEmbedderInPlace: boolean },
-): LinePlan {
+export function planLines(settings: ConfiguredSettings, state: CatalogueState, store: StoreFacts): LinePlan {
   const { main } = settings;
   const isRepeated = settings.candidate !== undefined && isSame(settings.candidate, main);
   const candidate = isRepeated ? undefined : settings.candidate;
@@ -53,9 +56,13 @@ export function planLines(
     return { lines: [{ name: first, settings: 'main' }], record, notes };
   }
 
+  const isOf = (name: string, id: LineId): boolean => {
+    const filled = store.filledUnder?.get(name);
+    return filled === undefined ? isMadeFor(name, id) : isSame(filled, id);
+  };
   const sectionOf = (name: string): Section | undefined => {
-    if (isMadeFor(name, main)) return 'main';
-    return candidate !== undefined && isMadeFor(name, candidate) ? 'candidate' : undefined;
+    if (isOf(name, main)) return 'main';
+    return candidate !== undefined && isOf(name, candidate) ? 'candidate' : undefined;
   };
   const liveSection = sectionOf(live) ?? inPlace(live, { main, candidate }, state, store);
   const lines: PlannedLine[] = [{ name: live, settings: liveSection }];
@@ -90,7 +97,7 @@ function inPlace(
   live: string,
   { main, candidate }: ConfiguredSettings,
   state: CatalogueState,
-  store: { readonly changesEmbedderInPlace: boolean },
+  store: StoreFacts,
 ): Section {
   const others = [state.candidate, state.previous].filter((name) => name !== undefined);
   // A rebuild of it is made for the main settings, too: they were changed in place before.

@@ -9,7 +9,7 @@ import {
   rebuildName,
   type LineId,
 } from '../../../src/services/blue-green/line-name.ts';
-import { planLines, type LinePlan } from '../../../src/services/blue-green/plan.ts';
+import { planLines, type LinePlan, type StoreFacts } from '../../../src/services/blue-green/plan.ts';
 
 /** Settings A and B share their embedder, X has another one. */
 const settings = (embedder: string, rest: string): LineId => lineId({ embedder, redactor: rest, chunker: rest });
@@ -40,7 +40,7 @@ const server = { changesEmbedderInPlace: false };
 const plan = (
   configured: { main: LineId; candidate?: LineId },
   recorded: Partial<CatalogueState>,
-  store = embedded,
+  store: StoreFacts = embedded,
 ): LinePlan => planLines({ main: configured.main, candidate: configured.candidate }, state(recorded), store);
 const opened = ({ lines }: LinePlan): readonly string[] => lines.map(({ name, settings: of }) => `${name} from ${of}`);
 
@@ -169,6 +169,27 @@ describe('which indexes an instance opens', () => {
       'Make them the main ones',
     );
     expect(plan({ main: B, candidate: A }, { live: v2B, previous: v1A }).notes).toEqual([]);
+  });
+});
+
+describe('an index that was filled under other settings than it was made for', () => {
+  const under = (name: string, id: LineId) => ({ ...embedded, filledUnder: new Map([[name, id]]) });
+
+  it('is no index of the settings it was made for: to go back to them, a new one is built beside it', () => {
+    const { lines, record } = plan({ main: B, candidate: A }, { live: v1A, revision: 7 }, under(v1A, B));
+    expect(lines.map(({ name, settings: of }) => `${name} from ${of}`)).toEqual([
+      `${v1A} from main`,
+      `${lineName(7, A)} from candidate`,
+    ]);
+    expect(record?.candidate).toBe(lineName(7, A));
+  });
+
+  it('stays with its own section as the previous one', () => {
+    const again = lineName(7, A);
+    expect(opened(plan({ main: B, candidate: A }, { live: again, previous: v1A }, under(v1A, B)))).toEqual([
+      `${again} from candidate`,
+      `${v1A} from main`,
+    ]);
   });
 });
 
