@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['node_modules', 'dist', '.freshet', 'coverage', 'bin', '**/*.js', '**/*.mjs'] },
+  { ignores: ['**/node_modules', '**/dist', '.freshet', 'coverage', 'bin', '**/*.js', '**/*.mjs'] },
   ...tseslint.configs.recommended,
   {
     languageOptions: { parserOptions: { project: './tsconfig.test.json', tsconfigRootDir: import.meta.dirname } },
