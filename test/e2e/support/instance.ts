@@ -21,8 +21,11 @@ export interface Place {
   remove(): void;
 }
 
-/** @param config what freshet.yaml holds; without it, the demo */
-export function makePlace(config?: unknown): Place {
+/**
+ * @param config what freshet.yaml holds; without it, the demo
+ * @param opensWithinMs how long a start may take: servers that are away are waited for
+ */
+export function makePlace(config?: unknown, opensWithinMs?: number): Place {
   const folder = mkdtempSync(join(tmpdir(), 'freshet-e2e-'));
   // As root, PostgreSQL runs as another account, which must reach its cluster below this folder.
   chmodSync(folder, 0o755);
@@ -53,7 +56,7 @@ export function makePlace(config?: unknown): Place {
     },
     async start(...args) {
       const run = await place.run('start', '--port', '0', '--embedder', 'hashing', ...args);
-      return openInstance(run, dataDir);
+      return openInstance(run, dataDir, opensWithinMs);
     },
     remove() {
       for (const { child } of runs) if (child.exitCode === null) child.kill('SIGKILL');

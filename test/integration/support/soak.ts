@@ -66,12 +66,13 @@ export async function soak({ seed, minutes, instances, report }: SoakOptions): P
     say(`${fault.target} ${fault.what}`);
     const running = fault
       .run()
-      .catch((error: unknown) => (failure ??= error))
+      .catch((error: unknown) => (failure ??= new Error(`${fault.target} ${fault.what}: it failed`, { cause: error })))
       .then(() => void busy.delete(fault.target));
     busy.set(fault.target, running);
   };
   /** Ended by itself: a fatal error, which no fault may lead to. */
   const checkAlive = (): void => {
+    if (failure !== undefined) throw failure;
     for (const { name, instance } of members) {
       const { exitCode } = instance.run.child;
       if (exitCode !== null && !busy.has(name)) {
@@ -80,7 +81,6 @@ export async function soak({ seed, minutes, instances, report }: SoakOptions): P
         );
       }
     }
-    if (failure !== undefined) throw failure;
   };
 
   try {

@@ -27,6 +27,9 @@ const PASSWORD = 'on-loopback-only';
 /** A killed member keeps its partitions this long: as short as the configuration allows, for tests must wait for it. */
 export const SHORT_SESSIONS = { sessionTimeout: '6s', rebalanceTimeout: '10s' };
 
+/** A start waits for servers that are away. */
+const OPENS_MS = 120_000;
+
 export interface WorldOptions {
   /** Records in Avro, with a schema registry. */
   readonly avro?: boolean;
@@ -83,7 +86,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     registry,
     sql,
     place(freshet) {
-      const place = makePlace(freshetConfig(freshet, { kafka, postgres, registry }));
+      const place = makePlace(freshetConfig(freshet, { kafka, postgres, registry }), OPENS_MS);
       places.push(place);
       return place;
     },
