@@ -1,13 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { FreshetError } from '../../../src/domain/errors.ts';
+import type { Clock } from '../../../src/ports/clock.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { LineSet } from '../../../src/services/blue-green/line-set.ts';
 import type { LinePlan } from '../../../src/services/blue-green/plan.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
 import { fakeCatalogue, fakeLine, type FakeLine } from './fakes.ts';
 
 const never = new AbortController().signal;
 
-async function openSet(lines: readonly FakeLine[], catalogue = fakeCatalogue({ live: 'v1', candidate: 'v2' })) {
+async function openSet(
+  lines: readonly FakeLine[],
+  catalogue = fakeCatalogue({ live: 'v1', candidate: 'v2' }),
+  clock: Clock = systemClock,
+) {
   const plan = (): LinePlan => ({ lines: lines.map(({ name }) => ({ name, settings: 'main' })), notes: [] });
   const opened: string[] = [];
   const set = await LineSet.open(
@@ -19,7 +25,7 @@ async function openSet(lines: readonly FakeLine[], catalogue = fakeCatalogue({ l
         return lines.find((line) => line.name === name) as FakeLine;
       },
       make: () => Promise.resolve(),
-      clock: systemClock,
+      clock,
       onTrouble: () => undefined,
     },
     never,
@@ -58,10 +64,15 @@ describe('the lines of an instance', () => {
   });
 
   it('wait no longer than a moment for an index that does not catch up', async () => {
+    const clock = createManualClock();
     const [one, two] = [fakeLine('v1'), fakeLine('v2', { reached: () => new Promise(() => undefined) })];
-    const { set } = await openSet([one, two]);
+    const { set } = await openSet([one, two], undefined, clock);
     await set.update({ live: 'v2', candidate: undefined, previous: 'v1' }, never);
-    expect((await set.answering()).name).toBe('v2');
+    const first = set.answering();
+    await clock.advance(1_000);
+    expect(await isPending(first)).toBe(true);
+    await clock.advance(1_000);
+    expect((await first).name).toBe('v2');
   });
 
   it('follow a switch that another instance recorded', async () => {
