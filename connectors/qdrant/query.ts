@@ -4,6 +4,7 @@ import type { Recency, SearchQuery } from '../../src/domain/search.ts';
 import type { Truncation } from '../../src/domain/source-position.ts';
 import { any, is, oneOf, truncated, within, type Filter } from './filters.ts';
 import { metadataFilter } from './metadata.ts';
+import { vectorNumbers } from './numbers.ts';
 import { packText } from './pack.ts';
 import { queryTerms } from './terms.ts';
 
@@ -44,7 +45,7 @@ export function queryRequest(
 }
 
 function dense(vector: Float32Array, filter: Filter, limit: number): Prefetch {
-  return { query: [...vector], using: 'dense', filter, limit };
+  return { query: vectorNumbers(vector), using: 'dense', filter, limit };
 }
 
 /** Two lists, summed: the title has a vector of its own, as it may change where the text does not. */

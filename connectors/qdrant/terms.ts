@@ -1,5 +1,6 @@
 import { stemmer } from 'stemmer';
 import { queryWords, wordsOf } from '../../src/domain/words.ts';
+import { weightNumber } from './numbers.ts';
 
 /** A sparse vector as the server takes it: distinct term numbers, ascending, and a weight each. */
 export interface SparseVector {
@@ -24,6 +25,22 @@ function termOf(word: string): string {
   return /^[a-z]+$/.test(short) ? stemmer(short) : short;
 }
 
+/** Texts use the same words again and again, so that most terms are at hand. Words that V8 keeps as slices of their whole text are not kept. */
+const known = new Map<string, number>();
+const KNOWN_MAX = 65_536;
+const SLICE_MIN = 13;
+
+function numberOf(word: string): number {
+  if (word.length >= SLICE_MIN) return termNumber(termOf(word));
+  let number = known.get(word);
+  if (number === undefined) {
+    number = termNumber(termOf(word));
+    if (known.size >= KNOWN_MAX) known.clear();
+    known.set(word, number);
+  }
+  return number;
+}
+
 /** FNV-1a, 32 bits, over UTF-8: http://www.isthe.com/chongo/tech/comp/fnv/. A million terms collide about a hundred times. */
 export function termNumber(term: string): number {
   let hash = 0x811c9dc5;
@@ -41,16 +58,16 @@ export function documentTerms(text: string, averageWords: number): SparseVector 
   const words = wordsOf(text);
   const counts = new Map<number, number>();
   for (const word of words) {
-    const number = termNumber(termOf(word));
+    const number = numberOf(word);
     counts.set(number, (counts.get(number) ?? 0) + 1);
   }
   const norm = K1 * (1 - B + (B * words.length) / averageWords);
-  return sparse([...counts].map(([number, count]) => [number, (count * (K1 + 1)) / (count + norm)]));
+  return sparse([...counts].map(([number, count]) => [number, weightNumber((count * (K1 + 1)) / (count + norm))]));
 }
 
 /** The query's side: one for each distinct term. */
 export function queryTerms(text: string): SparseVector {
-  return sparse([...new Set(queryWords(text).map((word) => termNumber(termOf(word))))].map((number) => [number, 1]));
+  return sparse([...new Set(queryWords(text).map(numberOf))].map((number) => [number, 1]));
 }
 
 function sparse(weights: readonly (readonly [number, number])[]): SparseVector {

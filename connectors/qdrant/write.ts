@@ -2,6 +2,7 @@ import type { Schemas } from '@qdrant/js-client-rest';
 import { FreshetError } from '../../src/domain/errors.ts';
 import type { DocumentWrite, NewChunk } from '../../src/ports/index-store.ts';
 import { all, at, below, hasId, is } from './filters.ts';
+import { vectorNumbers } from './numbers.ts';
 import { chunkPayload, headPayload, sharedChunkPayload } from './points.ts';
 import { documentTerms } from './terms.ts';
 
@@ -50,7 +51,11 @@ function chunkPoint(
   { averageWords }: WriteLimits,
 ): Point {
   const bm25 = documentTerms(chunk.chunk.text, averageWords);
-  return { id: chunk.chunk.id, vector: { dense: [...chunk.vector], bm25, title }, payload: chunkPayload(head, chunk) };
+  return {
+    id: chunk.chunk.id,
+    vector: { dense: vectorNumbers(chunk.vector), bm25, title },
+    payload: chunkPayload(head, chunk),
+  };
 }
 
 /** A head has no vector: no search finds it. */
