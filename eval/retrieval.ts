@@ -1,22 +1,26 @@
 /**
  * How well searches find: nDCG@10, recall@10, recall@100, hit@1, hit@3 and MRR of lexical, dense and hybrid search.
  *
- *   npm run eval:retrieval -- [--data <folder>] [--handbook] [--model <model folder>] [--embedder hashing] [--json]
+ *   npm run eval:retrieval -- [--data <folder>] [--handbook] [--model <model folder>] [--embedder hashing] [--qdrant <url>] [--json]
  *
  * `--data` holds `cranfield/` in the layout of BEIR; `--handbook` asks the demo's articles the questions written for them. Documents go
- * through the product's own stages into its embedded index, in a temporary folder. Without `--model` the model comes from the cache, or
- * is fetched into it.
+ * through the product's own stages into its embedded index, in a temporary folder, or into a collection of its own on the Qdrant server of
+ * `--qdrant`. Without `--model` the model comes from the cache, or is fetched into it.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createHashingEmbedder } from '../connectors/hashing/embedder.ts';
+import { openQdrantIndex } from '../connectors/qdrant/index.ts';
+import { openSqliteIndex } from '../connectors/sqlite/index.ts';
 import { createTransformersEmbedder } from '../connectors/transformers/embedder.ts';
 import { resolveModel } from '../connectors/transformers/resolve-model.ts';
 import { defaultCacheDir } from '../src/composition/embedding.ts';
 import type { Tokenizer } from '../src/ports/chunker.ts';
 import type { Embedder } from '../src/ports/embedder.ts';
+import type { Index } from '../src/ports/index-store.ts';
+import { systemClock } from '../src/runtime/clock.ts';
 import { readBeir, readHandbook, type Dataset } from './retrieval/datasets.ts';
 import { indexDataset } from './retrieval/instance.ts';
 import { measure, MODES, type Figures } from './retrieval/measure.ts';
@@ -27,6 +31,7 @@ const { values } = parseArgs({
     handbook: { type: 'boolean', default: false },
     model: { type: 'string' },
     embedder: { type: 'string', default: 'transformers' },
+    qdrant: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -54,15 +59,19 @@ interface Report {
   readonly figures: readonly Figures[];
 }
 
+async function openIndex({ dimensions, fingerprint }: Embedder, folder: string): Promise<Index> {
+  const spec = { dimensions, embedderFingerprint: fingerprint };
+  return values.qdrant === undefined
+    ? openSqliteIndex({ path: join(folder, 'index.sqlite'), ...spec })
+    : openQdrantIndex({ url: values.qdrant, collection: basename(folder), clock: systemClock, ...spec });
+}
+
 async function evaluate(dataset: Dataset, embedder: Embedder & { readonly tokenizer: Tokenizer }): Promise<Report> {
   const folder = mkdtempSync(join(tmpdir(), 'freshet-eval-'));
   try {
-    await using instance = await indexDataset(dataset, {
-      path: join(folder, 'index.sqlite'),
-      embedder,
-      tokenizer: embedder.tokenizer,
-    });
-    const { documents, chunks } = await instance.index.stats(new AbortController().signal);
+    const index = await openIndex(embedder, folder);
+    await using instance = await indexDataset(dataset, { index, embedder, tokenizer: embedder.tokenizer });
+    const { documents, chunks } = await index.stats(new AbortController().signal);
     const figures: Figures[] = [];
     for (const mode of MODES) figures.push(await measure(dataset, instance, mode));
     return { dataset: dataset.name, documents, chunks, questions: dataset.questions.length, figures };

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { createMemoryDeadLetters } from '../../connectors/memory/dead-letters.ts';
 import { createScriptedSource } from '../../connectors/memory/scripted-source.ts';
-import { openSqliteIndex, type SqliteIndex } from '../../connectors/sqlite/index.ts';
 import { DEFAULT_TENANT, rowDocumentId, rowKey, tableId } from '../../src/domain/ids.ts';
 import type { TableMapping } from '../../src/domain/mapping.ts';
 import type { SearchHit, SearchQuery } from '../../src/domain/search.ts';
@@ -16,6 +15,7 @@ import { createPipeline } from '../../src/ingest/pipeline.ts';
 import { silentObserver } from '../../src/observability/events.ts';
 import type { Tokenizer } from '../../src/ports/chunker.ts';
 import type { Embedder } from '../../src/ports/embedder.ts';
+import type { Index } from '../../src/ports/index-store.ts';
 import { applyColumnPolicy } from '../../src/redaction/column-policy.ts';
 import { createRedactor } from '../../src/redaction/redactor.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
@@ -27,7 +27,7 @@ const MAX_TOKENS = 200;
 const INDEXING_MS_MAX = 3_600_000;
 
 export interface Instance extends AsyncDisposable {
-  readonly index: SqliteIndex;
+  readonly index: Index;
   search(
     text: string,
     options: Pick<SearchQuery, 'mode' | 'limit'> & { readonly perDocument?: number },
@@ -35,26 +35,21 @@ export interface Instance extends AsyncDisposable {
 }
 
 export interface InstanceOptions {
-  /** The index file; made if absent. */
-  readonly path: string;
+  /** Empty, for the embedder's vectors. The instance disposes of it. */
+  readonly index: Index;
   readonly embedder: Embedder;
   readonly tokenizer: Tokenizer;
 }
 
 /**
- * Indexes a data set as the product does: as rows of a table, through mapper, redactor, chunker, diff, embedder and the embedded index.
+ * Indexes a data set as the product does: as rows of a table, through mapper, redactor, chunker, diff and embedder into an index.
  * Each document's uri is its id in the data set.
  */
 export async function indexDataset(dataset: Dataset, options: InstanceOptions): Promise<Instance> {
-  const { embedder, tokenizer } = options;
+  const { index, embedder, tokenizer } = options;
   const life = new AbortController();
   setMaxListeners(0, life.signal);
   const key = randomBytes(32);
-  const index = await openSqliteIndex({
-    path: options.path,
-    dimensions: embedder.dimensions,
-    embedderFingerprint: embedder.fingerprint,
-  });
   const redactor = createRedactor({ key });
   const embedQueue = createEmbedQueue({
     embedder,
