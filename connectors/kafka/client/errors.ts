@@ -47,8 +47,13 @@ const MAY_PASS = new Set([
   'KafkaJSLockTimeout',
   'KafkaJSTimeout',
 ]);
-/** Not `retriable` for kafkajs, yet over once the group has settled. */
-const GROUP_IN_MOTION = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID']);
+/** Not `retriable` for kafkajs, yet over once the group has settled. The last is ours, thrown at kafkajs (member.ts). */
+const GROUP_IN_MOTION = new Set([
+  'REBALANCE_IN_PROGRESS',
+  'ILLEGAL_GENERATION',
+  'UNKNOWN_MEMBER_ID',
+  'HandOverUnderWay',
+]);
 
 /** As one of ours, without the library's text: that may quote what a broker or a record held. */
 export function asFreshetError(error: unknown, what: string): FreshetError {

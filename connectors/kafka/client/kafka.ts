@@ -8,6 +8,8 @@ import { logCreator, type ClientLog } from './log.ts';
  * one. So many because the hand-over of a rebalance is waited for in these attempts (see member.ts).
  */
 const RETRY = { initialRetryTime: 100, multiplier: 1.5, maxRetryTime: 2_000, retries: 60 };
+/** Given to every consumer again: kafkajs's own default for consumers, 5, goes before what its client was made with. */
+export const CONSUMER_RETRIES = { retries: RETRY.retries };
 /** Look-ups fail fast: who asks knows better when to ask again. */
 const LOOKUP_RETRY = { initialRetryTime: 100, multiplier: 2, maxRetryTime: 1_000, retries: 2 };
 

@@ -5,7 +5,7 @@ import type { GroupMember, MemberListener, TopicOffset, TopicPartition } from '.
 import type { KafkaConnection } from './connection.ts';
 import { within } from './deadline.ts';
 import { asFreshetError, isMembershipLost } from './errors.ts';
-import { createKafka } from './kafka.ts';
+import { CONSUMER_RETRIES, createKafka } from './kafka.ts';
 import { isOutOfRange, type ClientLog } from './log.ts';
 import { toRecord, type RawMessage } from './records.ts';
 
@@ -58,6 +58,7 @@ export class KafkaGroupMember implements GroupMember {
     const kafka = createKafka(connection, (entry) => this.#log(entry, onLog), 'consumer');
     this.#consumer = kafka.consumer({
       groupId,
+      retry: CONSUMER_RETRIES,
       sessionTimeout: limits.sessionTimeoutMs,
       heartbeatInterval: limits.heartbeatMs,
       rebalanceTimeout: limits.rebalanceTimeoutMs,
