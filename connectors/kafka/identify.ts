@@ -1,15 +1,9 @@
 import { FreshetError } from '../../src/domain/errors.ts';
-import type { LogReader } from './client/client.ts';
+import type { LogReader, Offsets } from './client/client.ts';
 import { epochLowered, topicIncomplete } from './epoch.ts';
-import type { KafkaSourceOptions } from './options.ts';
+import type { KafkaSourceOptions, KafkaStart } from './options.ts';
 import type { SourceState, StateStore } from './state.ts';
 import { matchingTopics } from './topics.ts';
-
-export interface Identity {
-  readonly state: SourceState;
-  /** Topics to begin as `start` says: those there when the source, or its epoch, was first started. */
-  readonly firstTopics: ReadonlySet<string>;
-}
 
 export type Say = (level: 'info' | 'warn' | 'error', code: string, message: string) => void;
 
@@ -23,7 +17,7 @@ export async function identify(
   log: LogReader,
   store: StateStore,
   say: Say,
-): Promise<Identity> {
+): Promise<SourceState> {
   const [stored, cluster] = await Promise.all([store.source(), log.cluster()]);
   const names = matchingTopics(topics, cluster.topics.keys());
   const fingerprints = Object.fromEntries(tables.map(({ id, fingerprint }) => [id, fingerprint]));
@@ -38,18 +32,13 @@ export async function identify(
         );
       }
     }
-    const state: SourceState = {
-      cluster: cluster.id,
-      epoch,
-      reading: 0,
-      tables: fingerprints,
-      topics: names,
-      pending: [],
-      finished: [],
-    };
+    const state: SourceState = { cluster: cluster.id, epoch, reading: 0, tables: fingerprints };
+    // In this order: who finds the epoch begun finds where its partitions begin.
+    await store.saveStarts(epoch, await startOffsets(log, start, names));
+    await store.saveTopics(epoch, names);
     await store.saveSource(state);
     say('info', 'KAFKA_EPOCH', `Source "${name}" starts epoch ${epoch}: it reads ${names.length} topic(s).`);
-    return { state, firstTopics: new Set(names) };
+    return state;
   }
   if (stored.cluster !== cluster.id) {
     throw new FreshetError(
@@ -62,7 +51,8 @@ export async function identify(
   const added = tables.filter(({ id }) => stored.tables[id] === undefined);
   let { reading } = stored;
   if (changed.length > 0 || added.length > 0) {
-    const old = names.filter((topic) => stored.topics.includes(topic));
+    const known = await store.topics(epoch);
+    const old = names.filter((topic) => known.includes(topic));
     for (const [topic, { partition, earliest }] of await incompleteTopics(log, old)) {
       const why = `the settings of ${changed.map(({ id }) => id).join(', ')} were changed (mapping, redaction, chunker or embedder), and every row must be indexed anew`;
       if (changed.length > 0) throw topicIncomplete({ topic, partition }, earliest, why);
@@ -79,11 +69,18 @@ export async function identify(
       `Source "${name}" reads its topics again: tables were added or their settings changed.`,
     );
   }
-  const state = { ...stored, reading, tables: fingerprints, topics: [...new Set([...stored.topics, ...names])] };
-  if (JSON.stringify(state.tables) !== JSON.stringify(stored.tables) || state.topics.length > stored.topics.length) {
-    await store.saveSource(state);
-  }
-  return { state, firstTopics: new Set() };
+  const state = { ...stored, reading, tables: fingerprints };
+  // Also where a table was taken out: should it come back, what happened to it meanwhile must be read.
+  if (JSON.stringify(state.tables) !== JSON.stringify(stored.tables)) await store.saveSource(state);
+  return state;
+}
+
+/** Where the partitions that are there begin, if not at `earliest`. */
+async function startOffsets(log: LogReader, start: KafkaStart, topics: readonly string[]): Promise<Offsets> {
+  if (start === 'earliest' || topics.length === 0) return new Map();
+  if (start === 'latest') return log.offsets(topics, 'end');
+  if ('timestamp' in start) return log.offsets(topics, start);
+  return new Map(Object.entries(start.offsets).map(([key, offset]) => [key, BigInt(offset)]));
 }
 
 /** The first partition of each topic whose beginning was removed, for another reason than that a newer record of the key is there. */

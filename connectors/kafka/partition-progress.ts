@@ -59,9 +59,9 @@ export class PartitionProgress implements TopicPartition {
 
   /**
    * A record is handed to the consumer.
-   * @param isExact whether the time is a streamed change's commit time: all that was committed before lies below it in this partition
+   * @param time a streamed change's commit time: all that was committed before lies below it in this partition
    */
-  deliver(record: KafkaRecord, time: Instant | undefined, isExact: boolean): void {
+  deliver(record: KafkaRecord, time: Instant | undefined): void {
     const { offset, timestamp } = record;
     this.inHand = 0;
     const remembers = offset % WITNESS_EVERY === 0n || this.#delivered === undefined || offset + 1n === this.fetched;
@@ -69,7 +69,7 @@ export class PartitionProgress implements TopicPartition {
     this.#open.push({
       offset,
       time: time ?? timestamp,
-      isExact,
+      isExact: time !== undefined,
       witness: remembers ? witnessOf(record) : undefined,
     });
   }

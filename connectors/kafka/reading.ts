@@ -1,46 +1,23 @@
-import { setImmediate as macrotask } from 'node:timers/promises';
 import type { Position } from '../../src/domain/change.ts';
 import { kindOf, type FreshetError } from '../../src/domain/errors.ts';
-import type { PartitionId } from '../../src/domain/ids.ts';
 import type { RevokedListener } from '../../src/ports/source.ts';
 import { backoffMs } from '../../src/runtime/backoff.ts';
-import {
-  partitionKey,
-  type FetchedBatch,
-  type GroupMember,
-  type KafkaClient,
-  type TopicPartition,
-} from './client/client.ts';
-import { within } from './client/deadline.ts';
-import { partitionsChanged, topicRecreated } from './epoch.ts';
-import { identify, type Identity, type Say } from './identify.ts';
+import type { GroupMember, KafkaClient } from './client/client.ts';
+import { Holding, type End } from './holding.ts';
+import { identify, type Say } from './identify.ts';
 import type { KafkaLimits, KafkaSourceOptions } from './options.ts';
 import type { PartitionProgress } from './partition-progress.ts';
-import { RecordBuffer } from './record-buffer.ts';
-import type { StateStore } from './state.ts';
-import { takeUp } from './take-up.ts';
-import { matchingTopics } from './topics.ts';
+import type { RecordBuffer } from './record-buffer.ts';
+import type { SourceState, StateStore } from './state.ts';
+import { TopicWatch } from './topic-watch.ts';
 
 const RECONNECT = { firstMs: 100, maxMs: 5_000 };
 /** A member that lasted this long was no failed attempt. */
 const STABLE_MS = 5_000;
-/** Looks in a row that must find the end of a partition below what was there: a new leader may lag for a moment. */
-const SUSPICIONS = 5;
-/** Fetches in a row that began elsewhere than asked for. */
-const JUMPS = 3;
-
-/** The partitions this process has, from their assignment until they were given up. */
-interface Assignment {
-  readonly partitions: ReadonlyMap<string, PartitionProgress>;
-  /** Records are delivered. */
-  isActive: boolean;
-}
-
-type End = { readonly how: 'failed'; readonly error: unknown } | { readonly how: 'rejoin'; readonly why: string };
 
 export interface ReadingHooks {
   /** Before anything is read. */
-  identified(identity: Identity): void;
+  identified(state: SourceState): Promise<void>;
   /** A position moved, or an end. */
   settled(): void;
   /** With every look at the end offsets. */
@@ -48,30 +25,22 @@ export interface ReadingHooks {
 }
 
 /**
- * Membership in the group over the life of a source: joins, takes partitions up, gives them up, joins again. Records go into the buffer;
- * who reads them says what is settled by `commit`.
+ * Membership in the group over the life of a source: joins, holds partitions, joins again. Records go into the buffer; who reads them says
+ * what is settled by `commit`.
  */
 export class Reading {
-  readonly buffer: RecordBuffer;
+  readonly topics: TopicWatch;
+  readonly #holding: Holding;
   readonly #options: KafkaSourceOptions;
   readonly #limits: KafkaLimits;
   readonly #client: KafkaClient;
   readonly #store: StateStore;
   readonly #say: Say;
   readonly #hooks: ReadingHooks;
-  #listener: RevokedListener = async () => undefined;
-  #identity: Identity | undefined;
-  #assignment: Assignment | undefined;
+  #identity: SourceState | undefined;
   #member: GroupMember | undefined;
-  #topics: readonly string[] = [];
-  /** Assignments and their ends take effect one after another. */
-  #turn: Promise<unknown> = Promise.resolve();
-  #newest = 0;
   #end: (end: End) => void = () => undefined;
-  #isOver = false;
   #isConnected = false;
-  #jumps = 0;
-  readonly #suspicions = new Map<string, number>();
 
   constructor(
     options: KafkaSourceOptions,
@@ -87,28 +56,34 @@ export class Reading {
     this.#client = client;
     this.#store = store;
     this.#say = say;
-    this.buffer = new RecordBuffer(
+    this.topics = new TopicWatch(options, limits, client.log, store, say);
+    this.#holding = new Holding({
+      options,
       limits,
-      (partitions) => this.#member?.pause(partitions),
-      (partitions) => this.#member?.resume(partitions),
-    );
+      log: client.log,
+      store,
+      say,
+      member: () => this.#member,
+      end: (end) => this.#end(end),
+      settled: () => hooks.settled(),
+      backOff: (error, attempt, signal) => this.#backOff(error, attempt, signal),
+    });
+  }
+
+  get buffer(): RecordBuffer {
+    return this.#holding.buffer;
   }
 
   get partitions(): readonly PartitionProgress[] {
-    return [...(this.#assignment?.partitions.values() ?? [])];
+    return this.#holding.partitions;
   }
 
-  /** Those of the group, as far as this process knows. */
-  get topics(): readonly string[] {
-    return this.#topics;
-  }
-
-  get identity(): Identity | undefined {
+  get identity(): SourceState | undefined {
     return this.#identity;
   }
 
   get hasAssignment(): boolean {
-    return this.#assignment !== undefined;
+    return this.#holding.hasAssignment;
   }
 
   get isConnected(): boolean {
@@ -116,12 +91,15 @@ export class Reading {
   }
 
   onRevoked(listener: RevokedListener): void {
-    this.#listener = listener;
+    this.#holding.onRevoked(listener);
   }
 
   isActive(partition: PartitionProgress): boolean {
-    const assignment = this.#assignment;
-    return assignment?.isActive === true && assignment.partitions.get(partition.key) === partition;
+    return this.#holding.isActive(partition);
+  }
+
+  commit(positions: readonly Position[]): Promise<void> {
+    return this.#holding.commit(positions);
   }
 
   /** Until the signal fires. */
@@ -131,8 +109,9 @@ export class Reading {
       const startedAt = clock.monotonic();
       try {
         if (this.#identity === undefined) {
-          this.#identity = await identify(this.#options, this.#client.log, this.#store, this.#say);
-          this.#hooks.identified(this.#identity);
+          const identity = await identify(this.#options, this.#client.log, this.#store, this.#say);
+          await this.#hooks.identified(identity);
+          this.#identity = identity;
         }
         await this.#session(signal);
         attempt = 0;
@@ -146,218 +125,81 @@ export class Reading {
   }
 
   async #session(signal: AbortSignal): Promise<void> {
-    const topics = await this.#findTopics(signal);
+    const topics = await this.topics.find(signal);
     const ended = new Promise<End>((resolve) => (this.#end = resolve));
+    const over = new AbortController();
     const aborted = new Promise<undefined>((resolve) => {
       if (signal.aborted) resolve(undefined);
-      signal.addEventListener('abort', () => resolve(undefined), { once: true });
+      signal.addEventListener('abort', () => resolve(undefined), { signal: over.signal });
     });
     let joined: (member: GroupMember | undefined) => void = () => undefined;
     const membership = new Promise<GroupMember | undefined>((resolve) => (joined = resolve));
     const joining = this.#client.join(this.#options.groupId, topics, {
-      assigned: (partitions) => this.#assigned(partitions, membership, signal),
-      records: (batch) => this.#received(batch),
-      revoking: (deadline) => this.#giveUp('revoking', deadline),
-      lost: () => void this.#giveUp('lost', AbortSignal.abort()),
+      assigned: (partitions) => this.#holding.assigned(partitions, membership, signal),
+      records: (batch) => this.#holding.received(batch),
+      revoking: (deadline) => this.#revoked('revoking', deadline),
+      lost: () => void this.#revoked('lost', AbortSignal.abort()),
       topicsChanged: () => this.#end({ how: 'rejoin', why: 'other instances read more topics' }),
       ended: (error) => this.#end({ how: 'failed', error }),
     });
     joining.then(joined, () => joined(undefined));
-    const watching = new AbortController();
     try {
       this.#member = await Promise.race([joining, aborted]);
       if (this.#member === undefined) {
         void joining.then((member) => member.leave()).catch(() => undefined);
         return;
       }
-      void this.#watch(AbortSignal.any([signal, watching.signal]));
+      void this.#watch(AbortSignal.any([signal, over.signal]));
       const end = await Promise.race([ended, aborted]);
       if (end !== undefined) await this.#endSession(end);
     } catch (error) {
-      await this.#giveUp('lost', AbortSignal.abort());
+      await this.#holding.giveUp('lost', AbortSignal.abort());
       throw error;
     } finally {
-      watching.abort();
+      over.abort();
     }
+  }
+
+  async #revoked(how: 'revoking' | 'lost', deadline: AbortSignal): Promise<void> {
+    const error = await this.#holding.giveUp(how, deadline);
+    if (error !== undefined) this.#end({ how: 'failed', error });
   }
 
   async #endSession(end: End): Promise<void> {
     const member = this.#member;
+    let failure: unknown;
     if (end.how === 'rejoin') {
       this.#say('info', 'KAFKA_REJOIN', `Source "${this.#options.name}" joins its group again: ${end.why}.`);
-      await this.#giveUp('revoking', AbortSignal.timeout(this.#limits.rebalanceTimeoutMs / 2));
+      member?.pause(this.partitions);
+      failure = await this.#holding.giveUp('revoking', AbortSignal.timeout(this.#limits.rebalanceTimeoutMs / 2));
     } else {
-      await this.#giveUp('lost', AbortSignal.abort());
+      failure = end.error;
+      await this.#holding.giveUp('lost', AbortSignal.abort());
     }
-    this.#newest += 1;
+    this.#holding.obsolete();
     this.#isConnected = false;
     this.#member = undefined;
     await member?.leave();
-    if (end.how === 'failed') throw end.error;
+    if (failure !== undefined) throw failure;
   }
 
   /** Reading has ended, settling has not: it stays a member, so that what is in flight can still be committed. */
   hold(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#newest += 1;
-    this.#member?.pause(this.partitions);
-    if (this.#assignment !== undefined) this.#assignment.isActive = false;
+    this.#holding.hold();
   }
 
   /** The end of a process: commits and saves what was settled, leaves the group. Calls nobody. */
   async close(): Promise<void> {
     this.hold();
-    await within(this.#turn, this.#limits.closeMs, undefined);
+    await this.#holding.close();
     const member = this.#member;
     this.#member = undefined;
-    await this.#save().catch(() => undefined);
     await member?.leave();
   }
 
   /** Everything is read again from where the shared state now says. */
   rejoin(why: string): void {
     this.#end({ how: 'rejoin', why });
-  }
-
-  async commit(positions: readonly Position[]): Promise<void> {
-    const assignment = this.#assignment;
-    const member = this.#member;
-    if (assignment === undefined || member === undefined) return;
-    const byId = new Map<PartitionId, PartitionProgress>();
-    for (const partition of assignment.partitions.values()) byId.set(partition.id, partition);
-    const named = positions.flatMap(({ partition, offset }) => {
-      const progress = byId.get(partition);
-      progress?.settle(offset);
-      return progress === undefined ? [] : [progress];
-    });
-    await this.#commit(member, assignment, named);
-    this.#hooks.settled();
-  }
-
-  async #commit(member: GroupMember, assignment: Assignment, candidates: readonly PartitionProgress[]): Promise<void> {
-    const ahead = candidates.filter(({ settled, committed }) => settled > committed);
-    if (ahead.length === 0) return;
-    const offsets = ahead.map(({ topic, partition, settled }) => ({ topic, partition, offset: settled }));
-    const outcome = await member.commit(offsets);
-    if (this.#assignment !== assignment) return;
-    if (outcome === 'lost') {
-      // Not awaited: whoever commits may be who is to let go.
-      void this.#giveUp('lost', AbortSignal.abort());
-      return;
-    }
-    ahead.forEach((partition, at) => {
-      const { offset } = offsets[at]!;
-      if (offset > partition.committed) partition.committed = offset;
-    });
-  }
-
-  #assigned(
-    partitions: readonly TopicPartition[],
-    membership: Promise<GroupMember | undefined>,
-    signal: AbortSignal,
-  ): void {
-    const mine = (this.#newest += 1);
-    const isCurrent = (): boolean => this.#newest === mine && !this.#isOver;
-    this.#inTurn(async () => {
-      const member = await membership;
-      for (let attempt = 1; isCurrent() && member !== undefined; attempt += 1) {
-        try {
-          await this.#takeUp(partitions, member, isCurrent, signal);
-          return;
-        } catch (error) {
-          if (kindOf(error) !== 'transient') throw error;
-          if (isCurrent()) await this.#backOff(error as FreshetError, attempt, signal);
-        }
-      }
-    }).catch((error: unknown) => {
-      if (kindOf(error) !== 'aborted') this.#end({ how: 'failed', error });
-    });
-  }
-
-  async #takeUp(
-    partitions: readonly TopicPartition[],
-    member: GroupMember,
-    isCurrent: () => boolean,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { name, groupId, start = 'earliest', clock } = this.#options;
-    const deps = { name, groupId, start, log: this.#client.log, store: this.#store, clock, say: this.#say };
-    const taken = await takeUp(deps, this.#identity!, partitions, signal);
-    const all = taken.map(({ progress }) => progress);
-    const assignment = { partitions: new Map(all.map((one) => [one.key, one])), isActive: true };
-    // The group's offset first, the state after it: a stale offset beside a new state would look like a log that lost its end.
-    const different = all.filter(({ committed, fetched }) => committed !== fetched);
-    if (different.length > 0 && isCurrent()) {
-      const offsets = different.map(({ topic, partition, fetched }) => ({ topic, partition, offset: fetched }));
-      if ((await member.commit(offsets)) === 'lost') return;
-      for (const partition of different) partition.committed = partition.fetched;
-    }
-    for (const { progress, isNew } of taken) if (isNew) await this.#store.savePartition(progress.key, progress.state);
-    if (!isCurrent()) return;
-    this.#isConnected = true;
-    this.#assignment = assignment;
-    member.start(all.map(({ topic, partition, fetched }) => ({ topic, partition, offset: fetched })));
-  }
-
-  #received({ topic, partition, records, askedFor, next }: FetchedBatch): void {
-    const assignment = this.#assignment;
-    const progress = assignment?.partitions.get(partitionKey({ topic, partition }));
-    if (progress === undefined || assignment?.isActive !== true) return;
-    const from = askedFor ?? records[0]?.offset ?? next;
-    if (from < progress.fetched || (askedFor !== undefined && askedFor > progress.fetched)) {
-      this.#jumped(progress, from);
-      return;
-    }
-    this.#jumps = 0;
-    if (records.length === 0) progress.skipTo(next);
-    else {
-      progress.fetched = next;
-      this.buffer.push(progress, records, [...assignment.partitions.values()]);
-    }
-  }
-
-  /** Joining again checks everything that may have changed; what goes on jumping after that cannot be trusted. */
-  #jumped(partition: PartitionProgress, from: bigint): void {
-    this.#jumps += 1;
-    const what = `was read at ${from} instead of ${partition.fetched}`;
-    if (this.#jumps >= JUMPS) this.#end({ how: 'failed', error: topicRecreated(partition, what) });
-    else this.#end({ how: 'rejoin', why: `${partition.key} ${what}` });
-  }
-
-  /**
-   * What was delivered is drained and committed where the partitions are still ours, then they are forgotten. A record that was handed
-   * over just now reaches its consumer before the listener is called.
-   */
-  #giveUp(how: 'revoking' | 'lost', deadline: AbortSignal): Promise<void> {
-    this.#newest += 1;
-    const leaving = this.#assignment;
-    if (leaving !== undefined) {
-      leaving.isActive = false;
-      this.buffer.clear();
-    }
-    return this.#inTurn(async () => {
-      const assignment = this.#assignment;
-      if (assignment === undefined) return;
-      assignment.isActive = false;
-      this.buffer.clear();
-      await macrotask();
-      const ids = [...assignment.partitions.values()].map(({ id }) => id);
-      try {
-        if (ids.length > 0) await this.#listener(ids, how, deadline);
-        if (how === 'revoking' && !deadline.aborted) await this.#save();
-      } catch (error) {
-        if (kindOf(error) === 'fatal') this.#end({ how: 'failed', error });
-      } finally {
-        if (this.#assignment === assignment) this.#assignment = undefined;
-      }
-    });
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => undefined);
-    return done;
   }
 
   /** Looks at end offsets, saves marks, finds new topics. What fails for a moment is looked at again. */
@@ -368,101 +210,24 @@ export class Reading {
     while (!signal.aborted) {
       try {
         await clock.sleep(this.#limits.sampleMs, signal);
-        await this.#sample();
+        const isTimeToLook = clock.monotonic() - lookedAt >= this.#limits.topicsMs;
+        await this.#holding.sample(isTimeToLook);
         await this.#hooks.sampled();
+        if (this.#holding.hasAssignment) this.#isConnected = true;
         if (clock.monotonic() - savedAt >= this.#limits.saveMs) {
           savedAt = clock.monotonic();
-          await this.#save();
+          await this.#holding.save();
         }
-        if (clock.monotonic() - lookedAt >= this.#limits.topicsMs) {
+        if (isTimeToLook) {
           lookedAt = clock.monotonic();
-          await this.#lookAtTopics();
+          const why = await this.topics.look(this.partitions);
+          if (why !== undefined) this.#end({ how: 'rejoin', why });
         }
       } catch (error) {
         if (kindOf(error) === 'transient') this.#isConnected = false;
         else if (kindOf(error) !== 'aborted') this.#end({ how: 'failed', error });
       }
     }
-  }
-
-  /** The end offsets now; and the group hears of the markers and removed records that no delivery stands for. */
-  async #sample(): Promise<void> {
-    const assignment = this.#assignment;
-    const member = this.#member;
-    if (assignment?.isActive !== true || member === undefined || assignment.partitions.size === 0) return;
-    const partitions = [...assignment.partitions.values()];
-    const topics = [...new Set(partitions.map(({ topic }) => topic))];
-    const ends = await this.#client.log.offsets(topics, 'end');
-    if (this.#assignment !== assignment) return;
-    this.#isConnected = true;
-    for (const partition of partitions) this.#noteEnd(partition, ends.get(partition.key));
-    await this.#commit(member, assignment, partitions);
-    this.#hooks.settled();
-  }
-
-  #noteEnd(partition: PartitionProgress, end: bigint | undefined): void {
-    if (end === undefined) return;
-    const seen = partition.end > partition.fetched ? partition.end : partition.fetched;
-    if (end >= seen) {
-      partition.end = end;
-      this.#suspicions.delete(partition.key);
-      return;
-    }
-    const times = (this.#suspicions.get(partition.key) ?? 0) + 1;
-    this.#suspicions.set(partition.key, times);
-    if (times >= SUSPICIONS)
-      throw topicRecreated(partition, `ends at ${end}`, { end: String(end), seen: String(seen) });
-  }
-
-  async #save(): Promise<void> {
-    for (const partition of this.partitions.filter(({ isDirty }) => isDirty)) {
-      partition.isDirty = false;
-      try {
-        await this.#store.savePartition(partition.key, partition.state);
-      } catch (error) {
-        partition.isDirty = true;
-        throw error;
-      }
-    }
-  }
-
-  async #lookAtTopics(): Promise<void> {
-    const { topics } = await this.#client.log.cluster();
-    for (const partition of this.partitions) {
-      const known = partition.state.partitions;
-      const now = topics.get(partition.topic);
-      if (now !== undefined && now !== known) throw partitionsChanged(partition, known, now);
-    }
-    const found = matchingTopics(this.#options.topics, topics.keys());
-    if (found.join() === this.#topics.join()) return;
-    this.#end({ how: 'rejoin', why: `its topics are ${found.join(', ')} now` });
-  }
-
-  async #findTopics(signal: AbortSignal): Promise<readonly string[]> {
-    const { clock, name, topics } = this.#options;
-    for (let hasSaid = false; ; hasSaid = true) {
-      const found = matchingTopics(topics, (await this.#client.log.cluster()).topics.keys());
-      const gone = this.#identity!.state.topics.filter((topic) => !found.includes(topic));
-      if (gone.length > 0 && !hasSaid) {
-        this.#say('warn', 'KAFKA_TOPIC_GONE', `Topics of source "${name}" are not there any more: ${gone.join(', ')}.`);
-      }
-      if (found.length > 0) {
-        await this.#rememberTopics(found);
-        this.#topics = found;
-        return found;
-      }
-      if (!hasSaid) {
-        const wanted = topics.map(String).join(', ');
-        this.#say('warn', 'KAFKA_NO_TOPIC', `Source "${name}" waits for its topics (${wanted}): there is none yet.`);
-      }
-      await clock.sleep(this.#limits.topicsMs, signal);
-    }
-  }
-
-  async #rememberTopics(found: readonly string[]): Promise<void> {
-    const stored = (await this.#store.source()) ?? this.#identity!.state;
-    const added = found.filter((topic) => !stored.topics.includes(topic));
-    if (added.length > 0) await this.#store.saveSource({ ...stored, topics: [...stored.topics, ...added] });
   }
 
   async #backOff(error: FreshetError, attempt: number, signal: AbortSignal): Promise<void> {

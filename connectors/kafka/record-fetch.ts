@@ -29,7 +29,7 @@ export async function fetchRecord(
   const { offset } = position;
   if (offset < (earliest.get(key) ?? 0n) || offset >= (end.get(key) ?? 0n)) return undefined;
   throwIfAborted(signal);
-  const { records } = await log.fetch({ ...where, offset });
+  const { records } = await log.fetch({ ...where, offset }, 'batch');
   const record = records.find((candidate) => candidate.offset === offset);
   if (record === undefined) return undefined;
   const { event } = await decoder.decode(record, epoch, signal);

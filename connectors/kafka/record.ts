@@ -26,13 +26,17 @@ export type SnapshotMarker =
 
 export interface DecodedRecord {
   readonly event: ChangeEvent;
-  /** Commit time at the database, if the record tells. */
+  /**
+   * When the database committed a streamed change, or a little before: everything committed earlier was sent earlier. Absent on rows that
+   * were read, and on all that bears the connector's clock (heartbeats, transaction markers): they say nothing of the database.
+   */
   readonly sourceTime?: Instant;
-  readonly isHeartbeat?: boolean;
   /** Debezium's `source.lsn` of a streamed record. */
   readonly lsn?: bigint;
-  /** To find the end of a snapshot. */
-  readonly snapshot?: { readonly table: TableId; readonly marker: SnapshotMarker };
+  /** Debezium's `source.name` (its `topic.prefix`), where a record tells. */
+  readonly connector?: string;
+  /** To find the end of a snapshot. Without a table: of one that is none of ours. */
+  readonly snapshot?: { readonly table: TableId | undefined; readonly marker: SnapshotMarker };
   /** A change of a row's key is a delete, which names the new key, and a create, which names the old one. */
   readonly movedTo?: RowKey;
   readonly movedFrom?: RowKey;

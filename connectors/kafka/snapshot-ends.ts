@@ -3,7 +3,7 @@ import { partitionId, tableId, type PartitionId, type TableId } from '../../src/
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Offsets } from './client/client.ts';
 import type { SnapshotMarker } from './record.ts';
-import type { PendingSnapshot, StateStore } from './state.ts';
+import type { StateStore } from './state.ts';
 
 export interface SnapshotEndsDeps {
   readonly name: string;
@@ -12,6 +12,11 @@ export interface SnapshotEndsDeps {
   readonly clock: Clock;
   /** Of all topics, now. */
   readonly ends: () => Promise<Offsets>;
+}
+
+interface Pending {
+  readonly ends: Offsets;
+  isTold: boolean;
 }
 
 const DELIVERY_BYTES = 200;
@@ -28,44 +33,53 @@ const DELIVERY_BYTES = 200;
 export class SnapshotEnds {
   readonly #deps: SnapshotEndsDeps;
   #epoch = 0;
-  #pending: PendingSnapshot[] = [];
-  #told = new Set<string>();
+  readonly #pending = new Map<string, Pending>();
   readonly #queue: Delivery[] = [];
+  /** Told so far: each end is a position of its own, also when a table's snapshot is read again. */
+  #count = 0n;
 
   constructor(deps: SnapshotEndsDeps) {
     this.#deps = deps;
   }
 
-  begin(epoch: number, pending: readonly PendingSnapshot[]): void {
+  /** Goes on with what was seen and not told before a restart. */
+  async begin(epoch: number): Promise<void> {
     this.#epoch = epoch;
-    this.#pending = [...pending];
+    if (epoch === 0) return;
+    const { store, tables } = this.#deps;
+    await Promise.all(
+      tables.map(async (table) => {
+        const [seen, told] = await Promise.all([store.snapshotSeen(table, epoch), store.snapshotTold(table, epoch)]);
+        if (seen !== undefined && !isSame(seen, told)) this.#pending.set(table, { ends: seen, isTold: false });
+      }),
+    );
   }
 
   get isPending(): boolean {
-    return this.#pending.length > 0;
+    return this.#pending.size > 0;
   }
 
-  /** A row with a marker was read. Resolves once that is stored; only then may the row be handed on. */
-  async seen(table: TableId, marker: SnapshotMarker): Promise<void> {
+  /**
+   * A row with a marker was read. Resolves once that is stored; only then may the row be handed on.
+   * @param table undefined for the last row of a snapshot that was of no table of ours
+   */
+  async seen(table: TableId | undefined, marker: SnapshotMarker): Promise<void> {
     if (this.#epoch === 0 || (marker !== 'last' && marker !== 'last_in_data_collection')) return;
-    const tables = marker === 'last' ? [...new Set([...this.#deps.tables, table])] : [table];
-    const ends = Object.fromEntries(await this.#deps.ends());
-    const more = tables.map((name) => ({ table: String(name), ends }));
-    this.#pending = [...this.#pending.filter((one) => !more.some((other) => other.table === one.table)), ...more];
-    for (const { table: name } of more) this.#told.delete(name);
-    const { store } = this.#deps;
-    const state = await store.source();
-    if (state === undefined || state.epoch !== this.#epoch) return;
-    const others = state.pending.filter((one) => !more.some((other) => other.table === one.table));
-    await store.saveSource({ ...state, pending: [...others, ...more] });
+    const own = table === undefined ? [] : [table];
+    const tables = marker === 'last' ? new Set([...this.#deps.tables, ...own]) : own;
+    const ends = await this.#deps.ends();
+    for (const name of tables) {
+      this.#pending.set(name, { ends, isTold: false });
+      await this.#deps.store.saveSnapshotSeen(name, this.#epoch, ends);
+    }
   }
 
   /** @param settled what the group passed, by partition; true when there is something to take */
   check(settled: (key: string) => bigint | undefined): boolean {
-    for (const { table, ends } of this.#pending) {
-      if (this.#told.has(table)) continue;
-      if (!Object.entries(ends).every(([key, end]) => end === 0n || (settled(key) ?? -1n) >= end)) continue;
-      this.#told.add(table);
+    for (const [table, pending] of this.#pending) {
+      if (pending.isTold) continue;
+      if (![...pending.ends].every(([key, end]) => end === 0n || (settled(key) ?? -1n) >= end)) continue;
+      pending.isTold = true;
       this.#queue.push(this.#delivery(tableId(table)));
     }
     return this.#queue.length > 0;
@@ -77,16 +91,12 @@ export class SnapshotEnds {
 
   /** The consumer settled what it was told. */
   async commit(partitions: readonly PartitionId[]): Promise<void> {
-    const done = this.#pending.filter(({ table }) => partitions.includes(this.#partition(table)));
-    if (done.length === 0) return;
-    const tables = done.map(({ table }) => table);
-    const { store } = this.#deps;
-    const state = await store.source();
-    if (state?.epoch === this.#epoch) {
-      const pending = state.pending.filter(({ table }) => !tables.includes(table));
-      await store.saveSource({ ...state, pending, finished: [...new Set([...state.finished, ...tables])] });
+    for (const [table, pending] of [...this.#pending]) {
+      if (!pending.isTold || !partitions.includes(this.#partition(table))) continue;
+      await this.#deps.store.saveSnapshotTold(table, this.#epoch, pending.ends);
+      // Unless another end was seen meanwhile.
+      if (this.#pending.get(table) === pending) this.#pending.delete(table);
     }
-    this.#pending = this.#pending.filter(({ table }) => !tables.includes(table));
   }
 
   #partition(table: string): PartitionId {
@@ -96,7 +106,7 @@ export class SnapshotEnds {
   #delivery(table: TableId): Delivery {
     const now = this.#deps.clock.now();
     return {
-      position: { partition: this.#partition(table), offset: BigInt(this.#epoch) },
+      position: { partition: this.#partition(table), offset: (this.#count += 1n) },
       endsPosition: true,
       event: { kind: 'snapshot-finished', table, epoch: this.#epoch, committedAt: now },
       receivedAt: now,
@@ -104,3 +114,6 @@ export class SnapshotEnds {
     };
   }
 }
+
+const isSame = (seen: Offsets, told: Offsets | undefined): boolean =>
+  told?.size === seen.size && [...seen].every(([key, end]) => told.get(key) === end);

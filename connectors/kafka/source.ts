@@ -3,11 +3,12 @@ import { abortedError, FreshetError, kindOf } from '../../src/domain/errors.ts';
 import type { RecordFetch } from '../../src/ports/record-fetch.ts';
 import type { RevokedListener, Source, SourceFreshness, TokenSource } from '../../src/ports/source.ts';
 import { backoffMs, RECOVERY_BACKOFF } from '../../src/runtime/backoff.ts';
-import type { KafkaClient, Offsets } from './client/client.ts';
+import type { KafkaClient } from './client/client.ts';
 import { within } from './client/deadline.ts';
 import { createKafkaClient } from './client/index.ts';
+import { quietly, type ClientLog } from './client/log.ts';
+import { Coverage } from './coverage.ts';
 import { freshnessOf } from './freshness.ts';
-import { Horizon } from './horizon.ts';
 import { incompleteTopics, type Say } from './identify.ts';
 import { DEFAULT_KAFKA_LIMITS, type KafkaLimits, type KafkaSourceOptions } from './options.ts';
 import { Reading } from './reading.ts';
@@ -16,7 +17,7 @@ import type { BufferedRecord } from './record-buffer.ts';
 import { fetchRecord, parsePartition } from './record-fetch.ts';
 import { SnapshotEnds } from './snapshot-ends.ts';
 import { StateStore } from './state.ts';
-import { decodeToken, encodeToken, isCovered, type TokenTarget } from './tokens.ts';
+import { decodeToken, encodeToken } from './tokens.ts';
 import { isWanted, matchingTopics } from './topics.ts';
 
 export interface KafkaSource extends Source, TokenSource, RecordFetch {
@@ -24,16 +25,13 @@ export interface KafkaSource extends Source, TokenSource, RecordFetch {
   replay(from: string): Promise<{ readonly message: string }>;
 }
 
-/** Between looks at what other instances committed, while somebody waits for it. */
-const POLL_MS = 100;
-
 /**
  * Debezium's topics, or others a decoder understands, by a consumer group. Nothing is connected before `read`, a token or a look-up.
  * @param client for tests; by default kafkajs on `options.connection`
  */
 export function createKafkaSource(options: KafkaSourceOptions, client?: KafkaClient): KafkaSource {
   const limits = { ...DEFAULT_KAFKA_LIMITS, ...options.limits };
-  return new TopicsSource(options, limits, client ?? createKafkaClient(options.connection, limits));
+  return new TopicsSource(options, limits, client ?? createKafkaClient(options.connection, limits, clientLog(options)));
 }
 
 class TopicsSource implements KafkaSource {
@@ -43,15 +41,9 @@ class TopicsSource implements KafkaSource {
   readonly #client: KafkaClient;
   readonly #store: StateStore;
   readonly #reading: Reading;
-  readonly #horizon = new Horizon();
+  readonly #coverage: Coverage;
   readonly #snapshots: SnapshotEnds;
   readonly #closed = new AbortController();
-  readonly #waiters = new Set<() => void>();
-  /** Callers of `reached`. */
-  #waiting = 0;
-  /** What other instances committed, as last asked. */
-  #group: Offsets = new Map();
-  #asking: Promise<void> | undefined;
   #isReading = false;
   #running: Promise<void> = Promise.resolve();
 
@@ -62,16 +54,35 @@ class TopicsSource implements KafkaSource {
     this.#client = client;
     this.#store = new StateStore(options.checkpoints, options.name);
     this.#reading = new Reading(options, limits, client, this.#store, this.#say, {
-      identified: ({ state }) => this.#snapshots.begin(state.epoch, state.pending),
-      settled: () => this.#settled(),
-      sampled: () => this.#refresh(),
+      identified: async (state) => {
+        await Promise.all([this.#snapshots.begin(state.epoch), this.#coverage.begin(state)]);
+      },
+      settled: () => this.#coverage.settled(),
+      sampled: () => this.#coverage.refresh(),
     });
+    const { name, clock, groupId } = options;
+    const reading = this.#reading;
     this.#snapshots = new SnapshotEnds({
-      name: options.name,
+      name,
       tables: options.tables.map(({ id }) => id),
       store: this.#store,
-      clock: options.clock,
-      ends: () => client.log.offsets(this.#reading.topics, 'end'),
+      clock,
+      ends: () => client.log.offsets(reading.topics.found, 'end'),
+    });
+    this.#coverage = new Coverage({
+      name,
+      groupId,
+      log: client.log,
+      store: this.#store,
+      clock,
+      say: this.#say,
+      partitions: () => reading.partitions,
+      topics: () => this.#topics(),
+      hasOthers: () => reading.partitions.length < reading.topics.partitions,
+      isAwaited: () => this.#snapshots.isPending,
+      settled: (settled) => {
+        if (this.#snapshots.check(settled)) reading.buffer.nudge();
+      },
     });
   }
 
@@ -153,17 +164,12 @@ class TopicsSource implements KafkaSource {
   }
 
   #delivery({ record, of, bytes }: BufferedRecord, decoded: DecodedRecord): Delivery {
-    const { event, sourceTime, isHeartbeat = false, lsn } = decoded;
-    // Rows that were read carry the time of the reading: nothing about what else was committed before.
-    const isExact = sourceTime !== undefined && !isHeartbeat && !(event.kind === 'row-upserted' && event.snapshot);
-    of.deliver(record, sourceTime, isExact);
-    if (lsn !== undefined || (isHeartbeat && sourceTime !== undefined)) {
-      this.#horizon.saw(isHeartbeat ? sourceTime : undefined, lsn);
-    }
+    of.deliver(record, decoded.sourceTime);
+    this.#coverage.saw(decoded);
     return {
       position: { partition: of.id, offset: record.offset },
       endsPosition: true,
-      event,
+      event: decoded.event,
       receivedAt: this.#options.clock.now(),
       bytes,
     };
@@ -185,7 +191,7 @@ class TopicsSource implements KafkaSource {
       source: this.name,
       connected: isConnected,
       partitions: partitions.map((partition) =>
-        freshnessOf(partition, buffer.oldest(partition), this.#horizon.time, this.#options.clock.now()),
+        freshnessOf(partition, buffer.oldest(partition), this.#coverage.time, this.#options.clock.now()),
       ),
       snapshotFinished: isFirstCopyIn && !this.#snapshots.isPending,
       snapshots: [],
@@ -199,47 +205,22 @@ class TopicsSource implements KafkaSource {
   }
 
   coveredToken(): string | undefined {
-    const { partitions } = this.#reading;
-    if (partitions.length === 0 && this.#group.size === 0) return undefined;
-    return encodeToken(new Map([...this.#group, ...partitions.map(({ key, settled }) => [key, settled] as const)]));
+    return this.#coverage.token();
   }
 
+  /** Of what is in the topics. A write that its connector has not sent yet is named by its LSN only. */
   async currentToken(_signal: AbortSignal): Promise<string> {
     return encodeToken(await this.#client.log.offsets(await this.#topics(), 'end'));
   }
 
   /**
-   * An LSN is reached once a change at or above it was read here, and every partition passed the end offsets read after that. Changes are
-   * read by the partition's owner only: where several instances share the group, and none of the table's later changes or heartbeats come
-   * this way, the wait ends with false. A `k1.` token has no such limit.
+   * An LSN is reached once a change at or above it was read, by whichever instance, and every partition passed the end offsets read after
+   * that. So a database in which nothing is written any more keeps it waiting until the time is over, unless a heartbeat table is read too
+   * (`heartbeat.action.query`). A `k1.` token has no such limit.
    */
   async reached(token: string, waitMs: number, signal: AbortSignal): Promise<boolean> {
     const target = decodeToken(token, (topic) => isWanted(this.#options.topics, topic));
-    if (this.#isReached(target)) return true;
-    const { clock } = this.#options;
-    const over = new AbortController();
-    const both = AbortSignal.any([signal, over.signal, this.#closed.signal]);
-    const timer = clock.sleep(waitMs, both).then(
-      () => over.abort(),
-      () => undefined,
-    );
-    this.#waiting += 1;
-    try {
-      while (!both.aborted) {
-        await this.#refresh().catch((error: unknown) => {
-          if (kindOf(error) !== 'transient') throw error;
-        });
-        if (this.#isReached(target)) return true;
-        await this.#settledOrLater(both);
-        if (this.#isReached(target)) return true;
-      }
-      if (signal.aborted) throw abortedError(signal);
-      return false;
-    } finally {
-      this.#waiting -= 1;
-      over.abort();
-      await timer;
-    }
+    return this.#coverage.reached(target, waitMs, signal, this.#closed.signal);
   }
 
   record(position: Position, signal: AbortSignal): Promise<Delivery | undefined> {
@@ -269,8 +250,8 @@ class TopicsSource implements KafkaSource {
         `Source "${this.name}" is not running, so there is nothing to replay into.`,
       );
     }
-    const incomplete = await incompleteTopics(this.#client.log, this.#reading.topics);
-    const state = (await this.#store.source()) ?? this.#reading.identity.state;
+    const incomplete = await incompleteTopics(this.#client.log, this.#reading.topics.found);
+    const state = (await this.#store.source()) ?? this.#reading.identity;
     await this.#store.saveSource({ ...state, reading: state.reading + 1 });
     this.#reading.rejoin('a replay was asked for');
     const missing =
@@ -287,54 +268,8 @@ class TopicsSource implements KafkaSource {
     await within(Promise.resolve(this.#client[Symbol.asyncDispose]()), this.#limits.closeMs, undefined);
   }
 
-  #isReached(target: TokenTarget): boolean {
-    return target.kind === 'lsn' ? (this.#horizon.lsn ?? -1n) >= target.lsn : isCovered(target, this.#settledOf());
-  }
-
-  /** What is settled in a partition: here if it is ours, as the group committed it otherwise. */
-  #settledOf(): (key: string) => bigint | undefined {
-    const ours = new Map(this.#reading.partitions.map(({ key, settled }) => [key, settled]));
-    return (key) => ours.get(key) ?? this.#group.get(key);
-  }
-
-  /** Asks once for all who wait: end offsets if there is a new sighting, and what the group committed if there are others in it. */
-  #refresh(): Promise<void> {
-    this.#asking ??= this.#ask().finally(() => (this.#asking = undefined));
-    return this.#asking;
-  }
-
-  async #ask(): Promise<void> {
-    const { log } = this.#client;
-    const topics = await this.#topics();
-    if (this.#horizon.wantsEnds) this.#horizon.freeze()(await log.offsets(topics, 'end'));
-    const isWaitedFor = this.#waiting > 0 || this.#horizon.isWaiting || this.#snapshots.isPending;
-    if (isWaitedFor) this.#group = await log.committed(this.#options.groupId, topics);
-    this.#settled();
-  }
-
-  #settled(): void {
-    const settled = this.#settledOf();
-    this.#horizon.check(settled);
-    if (this.#snapshots.check(settled)) this.#reading.buffer.nudge();
-    for (const wake of this.#waiters) wake();
-  }
-
-  /** Until something was settled here, or it is time to ask about others. */
-  async #settledOrLater(signal: AbortSignal): Promise<void> {
-    const woken = new AbortController();
-    const wake = (): void => woken.abort();
-    this.#waiters.add(wake);
-    try {
-      await this.#options.clock.sleep(POLL_MS, AbortSignal.any([signal, woken.signal]));
-    } catch (error) {
-      if (kindOf(error) !== 'aborted') throw error;
-    } finally {
-      this.#waiters.delete(wake);
-    }
-  }
-
   async #topics(): Promise<readonly string[]> {
-    const known = this.#reading.topics;
+    const known = this.#reading.topics.found;
     return known.length > 0
       ? known
       : matchingTopics(this.#options.topics, (await this.#client.log.cluster()).topics.keys());
@@ -342,6 +277,18 @@ class TopicsSource implements KafkaSource {
 
   readonly #say: Say = (level, code, message) =>
     this.#options.observer.emit({ type: 'source', source: this.name, level, code, message });
+}
+
+/** How often one part of the client library may be heard. */
+const LOG_EVERY_MS = 30_000;
+
+/** What the client library reports, without its own words: they may hold what a broker sent. */
+function clientLog({ name: source, clock, observer }: KafkaSourceOptions): (entry: ClientLog) => void {
+  return quietly(clock, LOG_EVERY_MS, ({ part, topic }) => {
+    const where = topic === undefined ? part : `${part}, topic ${topic}`;
+    const message = `Kafka's client of source "${source}" reports trouble (${where}). It goes on by itself, or ends the source with its reason.`;
+    observer.emit({ type: 'source', source, level: 'warn', code: 'KAFKA_CLIENT', message });
+  });
 }
 
 type EndOfSnapshot = DecodedRecord & Required<Pick<DecodedRecord, 'snapshot'>>;

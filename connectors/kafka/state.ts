@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { FreshetError } from '../../src/domain/errors.ts';
 import type { Checkpoints } from '../../src/ports/checkpoints.ts';
+import type { Offsets } from './client/client.ts';
 
 /**
  * What identifies a record, to notice a topic that was deleted, made again and filled past the old offset: nothing in the protocol kafkajs
@@ -30,24 +31,23 @@ export interface PartitionState {
   readonly witness?: Witness;
 }
 
-/** A snapshot in an epoch above 0 whose last row was seen: finished once the group passed these end offsets. */
-export interface PendingSnapshot {
-  readonly table: string;
-  readonly ends: Readonly<Record<string, bigint>>;
-}
-
-/** What all instances share. Any of them writes it, and all would write the same. */
+/** What all instances share of a source. Written where a source, an epoch or a reading begins. */
 export interface SourceState {
   readonly cluster: string;
   readonly epoch: number;
   readonly reading: number;
   /** Settings fingerprints, by table. */
   readonly tables: Readonly<Record<string, string>>;
-  /** Ever read in this epoch. */
-  readonly topics: readonly string[];
-  readonly pending: readonly PendingSnapshot[];
-  /** Tables whose snapshot of this epoch is finished. */
-  readonly finished: readonly string[];
+}
+
+/** How far the whole source is known to be settled, see `horizon.ts`. */
+export interface ProvenState {
+  /** The reading of the log in which it was found. */
+  readonly reading: number;
+  readonly time?: number;
+  readonly lsn?: bigint;
+  /** Debezium's names of the connectors whose records were read. */
+  readonly connectors: readonly string[];
 }
 
 const offset = z.string().regex(/^\d+$/).transform(BigInt);
@@ -70,9 +70,15 @@ const sourceSchema = z.object({
   epoch: z.number(),
   reading: z.number(),
   tables: z.record(z.string(), z.string()),
-  topics: z.array(z.string()),
-  pending: z.array(z.object({ table: z.string(), ends: z.record(z.string(), offset) })),
-  finished: z.array(z.string()),
+});
+
+const topicsSchema = z.object({ topics: z.array(z.string()) });
+const offsetsSchema = z.object({ offsets: z.record(z.string(), offset) });
+const provenSchema = z.object({
+  reading: z.number(),
+  time: z.number().exactOptional(),
+  lsn: offset.exactOptional(),
+  connectors: z.array(z.string()),
 });
 
 /** Offsets are kept as text: JSON numbers end at 2^53. */
@@ -81,7 +87,11 @@ const toJson = (state: object): unknown =>
     JSON.stringify({ v: 1, ...state }, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
   );
 
-/** The states of a source: one of its own, and one of each partition, saved by whoever owns it. */
+/**
+ * What a source remembers in its index. The store has no compare-and-set, so each fact has a key of its own, and whoever overwrites one
+ * loses nothing: writers would write the same (`<source>`), own what they write (partitions, by their assignment), or write what is as
+ * true as what it replaces (the other facts, each of one epoch).
+ */
 export class StateStore {
   readonly #checkpoints: Checkpoints;
   readonly #source: string;
@@ -107,9 +117,76 @@ export class StateStore {
     return this.#checkpoints.save(`${this.#source}/${key}`, toJson(state));
   }
 
+  /** Topics ever read in the epoch. An instance that was overwritten adds its own again when it joins the next time. */
+  async topics(epoch: number): Promise<readonly string[]> {
+    return (await this.#fact('topics', epoch, topicsSchema))?.topics ?? [];
+  }
+
+  saveTopics(epoch: number, topics: readonly string[]): Promise<void> {
+    return this.#saveFact('topics', epoch, { topics });
+  }
+
+  /** Where partitions begin that nobody took up yet: decided for all of them when the epoch began, so that a crash loses none. */
+  async starts(epoch: number): Promise<Offsets> {
+    return this.#offsets('starts', epoch).then((found) => found ?? new Map());
+  }
+
+  saveStarts(epoch: number, offsets: Offsets): Promise<void> {
+    return this.#saveOffsets('starts', epoch, offsets);
+  }
+
+  /** End offsets read after the last row of a table's snapshot: in once the group passed them. Written by who read that row. */
+  snapshotSeen(table: string, epoch: number): Promise<Offsets | undefined> {
+    return this.#offsets(`snapshot-seen/${table}`, epoch);
+  }
+
+  saveSnapshotSeen(table: string, epoch: number, ends: Offsets): Promise<void> {
+    return this.#saveOffsets(`snapshot-seen/${table}`, epoch, ends);
+  }
+
+  /** Those of the snapshot that was told to be in. An older one in its place is told again, which changes nothing. */
+  snapshotTold(table: string, epoch: number): Promise<Offsets | undefined> {
+    return this.#offsets(`snapshot-told/${table}`, epoch);
+  }
+
+  saveSnapshotTold(table: string, epoch: number, ends: Offsets): Promise<void> {
+    return this.#saveOffsets(`snapshot-told/${table}`, epoch, ends);
+  }
+
+  async proven(epoch: number): Promise<ProvenState | undefined> {
+    return this.#fact('proven', epoch, provenSchema);
+  }
+
+  saveProven(epoch: number, proven: ProvenState): Promise<void> {
+    return this.#saveFact('proven', epoch, proven);
+  }
+
+  async #offsets(name: string, epoch: number): Promise<Offsets | undefined> {
+    const found = await this.#fact(name, epoch, offsetsSchema);
+    return found && new Map(Object.entries(found.offsets));
+  }
+
+  #saveOffsets(name: string, epoch: number, offsets: Offsets): Promise<void> {
+    return this.#saveFact(name, epoch, { offsets: Object.fromEntries(offsets) });
+  }
+
+  /** A fact of another epoch is none of this one. */
+  async #fact<T extends object>(name: string, epoch: number, schema: z.ZodType<T>): Promise<T | undefined> {
+    const key = `${this.#source}#${name}`;
+    const stored = await this.#load(key, z.object({ v: z.literal(1), epoch: z.number(), fact: z.unknown() }));
+    return stored?.epoch === epoch ? this.#parse(key, stored.fact, schema) : undefined;
+  }
+
+  #saveFact(name: string, epoch: number, fact: object): Promise<void> {
+    return this.#checkpoints.save(`${this.#source}#${name}`, toJson({ epoch, fact }));
+  }
+
   async #load<T>(key: string, schema: z.ZodType<T>): Promise<T | undefined> {
     const stored = await this.#checkpoints.load(key);
-    if (stored === undefined || stored === null) return undefined;
+    return stored === undefined || stored === null ? undefined : this.#parse(key, stored, schema);
+  }
+
+  #parse<T>(key: string, stored: unknown, schema: z.ZodType<T>): T {
     const parsed = schema.safeParse(stored);
     if (parsed.success) return parsed.data;
     throw new FreshetError(

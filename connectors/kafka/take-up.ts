@@ -1,16 +1,16 @@
 import { FreshetError } from '../../src/domain/errors.ts';
 import type { Clock } from '../../src/ports/clock.ts';
-import { partitionKey, type LogReader, type Offsets, type TopicPartition } from './client/client.ts';
+import { partitionKey, type LogReader, type TopicPartition } from './client/client.ts';
 import { epochLowered, partitionsChanged, resume, type Observed } from './epoch.ts';
-import type { Identity, Say } from './identify.ts';
-import type { KafkaStart } from './options.ts';
+import type { Say } from './identify.ts';
+import { inParallel } from './in-parallel.ts';
 import { PartitionProgress, witnessOf } from './partition-progress.ts';
 import type { PartitionState, StateStore, Witness } from './state.ts';
 
 export interface TakeUpDeps {
   readonly name: string;
   readonly groupId: string;
-  readonly start: KafkaStart;
+  readonly epoch: number;
   readonly log: LogReader;
   readonly store: StateStore;
   readonly clock: Clock;
@@ -33,13 +33,12 @@ const SECOND_LOOK_MS = 1_000;
  */
 export async function takeUp(
   deps: TakeUpDeps,
-  identity: Identity,
   assigned: readonly TopicPartition[],
   signal: AbortSignal,
 ): Promise<readonly TakenUp[]> {
   for (let look = 1; ; look += 1) {
     try {
-      return await takeUpOnce(deps, identity, assigned);
+      return await takeUpOnce(deps, assigned);
     } catch (error) {
       const mayPass = error instanceof FreshetError && error.code === 'KAFKA_TOPIC_RECREATED' && look < SECOND_LOOKS;
       if (!mayPass) throw error;
@@ -48,86 +47,65 @@ export async function takeUp(
   }
 }
 
-async function takeUpOnce(
-  deps: TakeUpDeps,
-  { state: { epoch }, firstTopics }: Identity,
-  assigned: readonly TopicPartition[],
-): Promise<readonly TakenUp[]> {
+async function takeUpOnce(deps: TakeUpDeps, assigned: readonly TopicPartition[]): Promise<readonly TakenUp[]> {
   if (assigned.length === 0) return [];
-  const { name, groupId, log, store, say } = deps;
+  const { name, groupId, epoch, log, store, say } = deps;
   const topics = [...new Set(assigned.map(({ topic }) => topic))];
   // The shared state is read again: another instance may have asked for everything to be read again.
-  const [shared, cluster, earliest, ends, committed, stored] = await Promise.all([
+  const [shared, starts, cluster, earliest, ends, committed, stored] = await Promise.all([
     store.source(),
+    store.starts(epoch),
     log.cluster(),
     log.offsets(topics, 'earliest'),
     log.offsets(topics, 'end'),
     log.committed(groupId, topics),
-    Promise.all(assigned.map((where) => store.partition(partitionKey(where)))),
+    inParallel(assigned, (where) => store.partition(partitionKey(where))),
   ]);
   if (shared !== undefined && shared.epoch > epoch) throw epochLowered(shared.epoch, epoch);
   const reading = shared?.reading ?? 0;
-  const beginning = topics.filter((topic) => firstTopics.has(topic));
-  const starts = await startOffsets(log, deps.start, beginning, ends);
-
-  return Promise.all(
-    assigned.map(async (where, at) => {
-      const key = partitionKey(where);
-      const partitions = cluster.topics.get(where.topic);
-      if (partitions === undefined) throw vanished(where);
-      const before = stored[at];
-      // A partition that is new has nothing stored; its topic's first one knows how many there were.
-      const first = before ?? (await store.partition(partitionKey({ topic: where.topic, partition: 0 })));
-      if (first !== undefined && first.epoch === epoch && first.partitions !== partitions) {
-        throw partitionsChanged(where, first.partitions, partitions);
-      }
-      const low = earliest.get(key);
-      const end = ends.get(key);
-      if (low === undefined || end === undefined) throw vanished(where);
-      const isKnown = before !== undefined && before.epoch === epoch;
-      const observed: Observed = {
-        cluster: cluster.id,
-        partitions,
-        earliest: low,
-        end,
-        committed: committed.get(key),
-        witness: isKnown ? await compareWitness(log, where, before.witness, low, end) : 'gone',
-      };
-      const wanted = { epoch, reading, start: starts.get(key) ?? low };
-      const { at: offset, isNew, commitExpired } = resume(where, before, observed, wanted);
-      if (commitExpired) {
-        say(
-          'warn',
-          'KAFKA_COMMIT_EXPIRED',
-          `${key}: the consumer group has no offset any more; going on at the index's own, ${offset}.`,
-        );
-      }
-      const state: PartitionState = {
-        cluster: cluster.id,
-        epoch,
-        reading,
-        partitions,
-        next: offset,
-        end,
-        backlog: isNew ? end : before!.backlog,
-        ...(isKnown && before.witness !== undefined ? { witness: before.witness } : {}),
-      };
-      return { progress: new PartitionProgress(name, where, state, offset, observed.committed), isNew };
-    }),
-  );
-}
-
-async function startOffsets(
-  log: LogReader,
-  start: KafkaStart,
-  topics: readonly string[],
-  ends: Offsets,
-): Promise<Offsets> {
-  if (start === 'earliest' || topics.length === 0) return new Map();
-  if (typeof start === 'object' && 'timestamp' in start) return log.offsets(topics, start);
-  const all =
-    start === 'latest' ? ends : Object.entries(start.offsets).map(([key, offset]) => [key, BigInt(offset)] as const);
-  return new Map([...all].filter(([key]) => topics.includes(key.slice(0, key.lastIndexOf('/')))));
+  return inParallel(assigned, async (where, at) => {
+    const key = partitionKey(where);
+    const partitions = cluster.topics.get(where.topic);
+    if (partitions === undefined) throw vanished(where);
+    const before = stored[at];
+    // A partition that is new has nothing stored; its topic's first one knows how many there were.
+    const first = before ?? (await store.partition(partitionKey({ topic: where.topic, partition: 0 })));
+    if (first !== undefined && first.epoch === epoch && first.partitions !== partitions) {
+      throw partitionsChanged(where, first.partitions, partitions);
+    }
+    const low = earliest.get(key);
+    const end = ends.get(key);
+    if (low === undefined || end === undefined) throw vanished(where);
+    const isKnown = before !== undefined && before.epoch === epoch;
+    const observed: Observed = {
+      cluster: cluster.id,
+      partitions,
+      earliest: low,
+      end,
+      committed: committed.get(key),
+      witness: isKnown ? await compareWitness(log, where, before.witness, low, end) : 'gone',
+    };
+    const wanted = { epoch, reading, start: starts.get(key) ?? low };
+    const { at: offset, isNew, commitExpired } = resume(where, before, observed, wanted);
+    if (commitExpired) {
+      say(
+        'warn',
+        'KAFKA_COMMIT_EXPIRED',
+        `${key}: the consumer group has no offset any more; going on at the index's own, ${offset}.`,
+      );
+    }
+    const state: PartitionState = {
+      cluster: cluster.id,
+      epoch,
+      reading,
+      partitions,
+      next: offset,
+      end,
+      backlog: isNew ? end : before!.backlog,
+      ...(isKnown && before.witness !== undefined ? { witness: before.witness } : {}),
+    };
+    return { progress: new PartitionProgress(name, where, state, offset, observed.committed), isNew };
+  });
 }
 
 async function compareWitness(
@@ -138,7 +116,7 @@ async function compareWitness(
   end: bigint,
 ): Promise<Observed['witness']> {
   if (witness === undefined || witness.offset < earliest || witness.offset >= end) return 'gone';
-  const { records } = await log.fetch({ topic, partition, offset: witness.offset });
+  const { records } = await log.fetch({ topic, partition, offset: witness.offset }, 'batch');
   const found = records.find(({ offset }) => offset === witness.offset);
   if (found === undefined) return 'gone';
   const { timestamp, crc } = witnessOf(found);

@@ -27,8 +27,12 @@ export interface LogReader {
   offsets(topics: readonly string[], at: 'earliest' | 'end' | { readonly timestamp: number }): Promise<Offsets>;
   /** What the group committed: the next offset to read. A partition without one is absent. */
   committed(groupId: string, topics: readonly string[]): Promise<Offsets>;
-  /** Records from an offset on, as many as one fetch brings, none of an aborted transaction. `next` is where to go on; equal to `offset` at the end. */
-  fetch(at: TopicOffset): Promise<{ readonly records: readonly KafkaRecord[]; readonly next: bigint }>;
+  /**
+   * Records from an offset on, as many as one fetch brings, none of an aborted transaction. `next` is where to go on; equal to `offset` at
+   * the end.
+   * @param how `batch`: no more than the batch of that offset, if it is there
+   */
+  fetch(at: TopicOffset, how?: 'batch'): Promise<{ readonly records: readonly KafkaRecord[]; readonly next: bigint }>;
   /** Those of the topics that keep the last record of every key for ever. */
   compacted(topics: readonly string[]): Promise<ReadonlySet<string>>;
 }

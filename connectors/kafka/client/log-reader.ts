@@ -100,7 +100,9 @@ export class KafkaLogReader implements LogReader {
     });
   }
 
-  fetch({ topic, partition, offset }: TopicOffset): ReturnType<LogReader['fetch']> {
+  fetch({ topic, partition, offset }: TopicOffset, how?: 'batch'): ReturnType<LogReader['fetch']> {
+    // A broker answers with one batch at least, however large it is.
+    const maxBytes = how === 'batch' ? 1 : FETCH_BYTES;
     return this.#with('fetch records', async ({ cluster }) => {
       await this.#partitions(cluster, [topic]);
       const leader = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))[0];
@@ -109,9 +111,9 @@ export class KafkaLogReader implements LogReader {
       const answer = (await broker.fetch({
         maxWaitTime: 100,
         minBytes: 1,
-        maxBytes: FETCH_BYTES,
+        maxBytes,
         isolationLevel: READ_COMMITTED,
-        topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes: FETCH_BYTES }] }],
+        topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes }] }],
       })) as { readonly responses: readonly { readonly partitions: readonly FetchedPartition[] }[] };
       const fetched = answer.responses[0]?.partitions[0];
       const messages = fetched?.messages ?? [];
@@ -121,7 +123,8 @@ export class KafkaLogReader implements LogReader {
         records: committedOnly(messages, fetched?.abortedTransactions)
           .map((message) => toRecord(topic, partition, message))
           .filter((record) => record.offset >= offset),
-        next: last === undefined ? offset : BigInt(last.offset) + 1n,
+        // Compaction may have removed the end of a batch: then what is left of it lies below.
+        next: last === undefined ? offset : larger(BigInt(last.offset), offset) + 1n,
       };
     });
   }
@@ -209,3 +212,5 @@ export class KafkaLogReader implements LogReader {
     return { consumer, cluster };
   }
 }
+
+const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);

@@ -1,4 +1,5 @@
 import kafkajs, { type LogEntry } from 'kafkajs';
+import type { Clock } from '../../../src/ports/clock.ts';
 
 /** What the client library says. Its own text may hold whatever a broker sent, and is not passed on: only where, and a name for what. */
 export interface ClientLog {
@@ -32,3 +33,23 @@ export function logCreator(listener: (entry: ClientLog) => void): () => (entry: 
 /** kafkajs is about to jump to the earliest or latest record and to commit that, because the offset it asked for is not there (any more). */
 export const isOutOfRange = ({ part, message }: ClientLog): boolean =>
   part === 'ConsumerGroup' && message.startsWith('Offset out of range, resetting');
+
+/**
+ * Lets warnings and errors through, one per part of the library in a while: it repeats itself with every attempt to reach a broker. What is
+ * no trouble is left out: a group that rebalances, and our own hand-over (see member.ts).
+ */
+export function quietly(
+  clock: Clock,
+  everyMs: number,
+  listener: (entry: ClientLog) => void,
+): (entry: ClientLog) => void {
+  const heard = new Map<string, number>();
+  return (entry) => {
+    const { level, part, message } = entry;
+    if (level === 'info' || /rebalanc|re-joining|unsubscribed topics/i.test(message)) return;
+    const now = clock.monotonic();
+    if (now - (heard.get(part) ?? -Infinity) < everyMs) return;
+    heard.set(part, now);
+    listener(entry);
+  };
+}

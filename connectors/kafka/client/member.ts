@@ -1,5 +1,5 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs';
-import { FreshetError } from '../../../src/domain/errors.ts';
+import { abortedError, FreshetError } from '../../../src/domain/errors.ts';
 import type { KafkaLimits } from '../options.ts';
 import type { GroupMember, MemberListener, TopicOffset, TopicPartition } from './client.ts';
 import type { KafkaConnection } from './connection.ts';
@@ -85,6 +85,8 @@ export class KafkaGroupMember implements GroupMember {
   async join(topics: readonly string[]): Promise<void> {
     try {
       await this.#consumer.connect();
+      // Left while brokers were away: it must not turn up in the group when they are back.
+      if (this.#state === 'left') throw abortedError();
       // From the beginning: should kafkajs ever choose a start by itself, it chooses the one that loses nothing.
       await this.#consumer.subscribe({ topics: [...topics], fromBeginning: true });
       await this.#consumer.run({

@@ -4,7 +4,6 @@ import type {
   DeleteRecord,
   EnvelopeRecord,
   RecordKey,
-  SnapshotMarker as DebeziumMarker,
   TombstoneRecord,
   TruncateRecord,
   UnwrappedRecord,
@@ -14,18 +13,19 @@ import { FreshetError } from '../../../src/domain/errors.ts';
 import type { SourcePosition } from '../../../src/domain/source-position.ts';
 import type { Instant } from '../../../src/domain/time.ts';
 import { makeVersion } from '../../../src/domain/version.ts';
-import type { DecodedRecord, KafkaRecord, SnapshotMarker } from '../record.ts';
+import type { DecodedRecord, KafkaRecord } from '../record.ts';
 import { keyOfRecord } from './keys.ts';
 import { LogMemory, type Place, type Shape } from './memory.ts';
 import type { DecodedTable, RecordDecoderOptions } from './options.ts';
 import { addedTime, commitTime, positionOf, postgresPosition } from './positions.ts';
 import { toRow } from './rows.ts';
+import { isRead, sightingOf, sightingOfMessage, sightingOfUnwrapped, type Sighting } from './sightings.ts';
 import { Tables } from './tables.ts';
 import { meaningOfTombstone } from './tombstones.ts';
 
-const nothing = (reason: Nothing['reason'], sourceTime?: Instant): DecodedRecord => ({
+const nothing = (reason: Nothing['reason'], sighting: Sighting = {}): DecodedRecord => ({
   event: { kind: 'nothing', reason },
-  ...(sourceTime === undefined ? {} : { sourceTime }),
+  ...sighting,
 });
 
 /** A change of one row, before it is an event. */
@@ -34,11 +34,10 @@ interface RowFacts {
   readonly key: RecordKey | null;
   /** Undefined: the row is gone. */
   readonly row: Row | undefined;
-  readonly snapshot: DebeziumMarker;
   readonly isRead: boolean;
   readonly sourcePosition: SourcePosition | undefined;
   readonly sourceTime: Instant | undefined;
-  readonly lsn: bigint | undefined;
+  readonly sighting: Sighting;
   /** Of a change of the key: the new one on its delete, the old one on its create. */
   readonly otherKey: RecordKey | null;
 }
@@ -71,11 +70,11 @@ export class Interpreter {
       case 'tombstone':
         return this.#tombstone(record, at, epoch);
       case 'heartbeat':
-        return { ...nothing('heartbeat', record.tsMs), isHeartbeat: true };
+        return nothing('heartbeat');
       case 'message':
-        return nothing('logical-message', commitTime(record.source));
+        return nothing('logical-message', sightingOfMessage(record));
       case 'transaction':
-        return nothing('transaction-marker', record.tsMs ?? undefined);
+        return nothing('transaction-marker');
       case 'signal':
       case 'notification':
       case 'schema-change':
@@ -86,7 +85,7 @@ export class Interpreter {
   #envelope(record: Exclude<EnvelopeRecord, { kind: 'message' }>, at: KafkaRecord, epoch: number): DecodedRecord {
     this.#memory.learn(at.topic, 'envelope');
     const table = this.#tables.ofEnvelope(record);
-    if (table === undefined) return nothing('untracked-table', commitTime(record.source));
+    if (table === undefined) return nothing('untracked-table', sightingOf(record));
     switch (record.kind) {
       case 'truncate':
         return truncated(table, record, epoch);
@@ -109,19 +108,19 @@ export class Interpreter {
     this.#memory.learn(at.topic, shape);
     const table = this.#tables.ofUnwrapped(at.topic, added);
     const sourceTime = addedTime(added);
-    if (table === undefined) return nothing('untracked-table', sourceTime);
-    const snapshot = added.snapshot ?? (added.op === 'r' ? 'true' : 'false');
     const deleted = record.deleted || added.op === 'd';
+    const isRead = !deleted && (added.snapshot ?? (added.op === 'r' ? 'true' : 'false')) !== 'false';
+    const sighting = sightingOfUnwrapped(added, isRead, table);
+    if (table === undefined) return nothing('untracked-table', sighting);
     const facts: RowFacts = {
       table,
       key: record.key,
       row: deleted ? undefined : toRow(record.row, null),
-      snapshot,
-      isRead: !deleted && snapshot !== 'false',
+      isRead,
       // Of two changes of a row in one millisecond the second may have the lower LSN, so an LSN and a time are not enough.
       sourcePosition: shape === 'bare' ? undefined : postgresPosition(added.sequence),
       sourceTime,
-      lsn: added.lsn ?? added.sequence?.[1] ?? undefined,
+      sighting,
       otherKey: deleted ? record.newKey : record.oldKey,
     };
     return this.#change(facts, at, epoch);
@@ -134,7 +133,7 @@ export class Interpreter {
   }
 
   #change(facts: RowFacts, at: KafkaRecord, epoch: number): DecodedRecord {
-    const { table, row, isRead, snapshot, sourceTime, lsn } = facts;
+    const { table, row, isRead, sourceTime } = facts;
     const key = keyOfRecord(facts.key, table);
     const version = makeVersion(epoch, at.offset);
     const committedAt = sourceTime ?? at.timestamp;
@@ -155,9 +154,7 @@ export class Interpreter {
         : { kind: 'row-upserted', ...change, row, snapshot: isRead };
     return {
       event,
-      ...(sourceTime === undefined ? {} : { sourceTime }),
-      ...(lsn === undefined || isRead ? {} : { lsn }),
-      ...(isRead ? { snapshot: { table: table.id, marker: snapshot as SnapshotMarker } } : {}),
+      ...facts.sighting,
       ...(facts.otherKey === null
         ? {}
         : { [row === undefined ? 'movedTo' : 'movedFrom']: keyOfRecord(facts.otherKey, table) }),
@@ -188,23 +185,22 @@ export class Interpreter {
 }
 
 function rowOfEnvelope(record: ChangeRecord | DeleteRecord, table: DecodedTable): RowFacts {
-  const { source, snapshot } = record;
+  const { source } = record;
   const isDelete = record.kind === 'delete';
   return {
     table,
     key: record.key,
     row: isDelete ? undefined : toRow(record.after, record.before),
-    snapshot: snapshot === 'false' ? 'true' : snapshot,
-    // Some connectors write what a snapshot read as creates.
-    isRead: !isDelete && (record.op === 'r' || snapshot !== 'false'),
+    isRead: isRead(record),
     sourcePosition: positionOf(source),
     sourceTime: commitTime(source),
-    lsn: 'lsn' in source && source.lsn !== null && source.lsn !== undefined ? BigInt(source.lsn as bigint) : undefined,
+    sighting: sightingOf(record, table),
     otherKey: isDelete ? record.newKey : record.oldKey,
   };
 }
 
-function truncated(table: DecodedTable, { source }: TruncateRecord, epoch: number): DecodedRecord {
+function truncated(table: DecodedTable, record: TruncateRecord, epoch: number): DecodedRecord {
+  const { source } = record;
   const sourcePosition = positionOf(source);
   const committedAt = commitTime(source);
   if (sourcePosition === undefined) {
@@ -218,6 +214,6 @@ function truncated(table: DecodedTable, { source }: TruncateRecord, epoch: numbe
   }
   return {
     event: { kind: 'table-truncated', table: table.id, epoch, sourcePosition, committedAt },
-    sourceTime: committedAt,
+    ...sightingOf(record),
   };
 }

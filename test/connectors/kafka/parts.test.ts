@@ -93,11 +93,11 @@ describe('the progress of a partition', () => {
     );
     one.fetched = 5n;
     buffer.push(one, [record(0), record(2)], [one]);
-    one.deliver(buffer.poll()!.record, undefined, false);
+    one.deliver(buffer.poll()!.record, undefined);
     buffer.poll();
     one.settle(0n);
     expect(one.settled).toBe(1n);
-    one.deliver(record(2), undefined, false);
+    one.deliver(record(2), undefined);
     one.settle(2n);
     expect(one.settled).toBe(5n);
   });
@@ -105,8 +105,8 @@ describe('the progress of a partition', () => {
   it('ignores what was never delivered and what is older', () => {
     const one = progress();
     one.fetched = 3n;
-    one.deliver(record(0), undefined, false);
-    one.deliver(record(1), undefined, false);
+    one.deliver(record(0), undefined);
+    one.deliver(record(1), undefined);
     expect(one.settle(2n)).toBe(false);
     expect(one.settle(1n)).toBe(true);
     expect(one.settle(0n)).toBe(false);
@@ -115,8 +115,8 @@ describe('the progress of a partition', () => {
   it('remembers a settled record, to know its log again', () => {
     const one = progress();
     one.fetched = 2n;
-    one.deliver(record(0), undefined, false);
-    one.deliver(record(1, 3), undefined, false);
+    one.deliver(record(0), undefined);
+    one.deliver(record(1, 3), undefined);
     one.settle(0n);
     expect(one.state.witness?.offset).toBe(0n);
     one.settle(1n);

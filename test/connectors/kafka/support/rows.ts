@@ -10,7 +10,9 @@ export interface TestRow {
   readonly time?: number;
   readonly lsn?: number;
   readonly marker?: SnapshotMarker;
-  readonly heartbeat?: boolean;
+  /** Of a table that is none of ours. */
+  readonly other?: boolean;
+  readonly connector?: string;
 }
 
 const utf8 = (bytes: Uint8Array | null): string => Buffer.from(bytes ?? []).toString('utf8');
@@ -26,17 +28,18 @@ export function createTestDecoder(
     if (record.value === null) {
       return { event: { kind: 'row-deleted', ...common, committedAt: record.timestamp } };
     }
-    const { text, time, lsn, marker, heartbeat = false } = JSON.parse(utf8(record.value)) as TestRow;
+    const { text, time, lsn, marker, other = false, connector } = JSON.parse(utf8(record.value)) as TestRow;
+    const isRead = marker !== undefined;
     const rest = {
-      ...(time === undefined ? {} : { sourceTime: time }),
-      ...(lsn === undefined ? {} : { lsn: BigInt(lsn) }),
-      ...(marker === undefined ? {} : { snapshot: { table: TABLE, marker } }),
-      isHeartbeat: heartbeat,
+      ...(time === undefined || isRead ? {} : { sourceTime: time }),
+      ...(lsn === undefined || isRead ? {} : { lsn: BigInt(lsn) }),
+      ...(marker === undefined ? {} : { snapshot: { table: other ? undefined : TABLE, marker } }),
+      ...(connector === undefined ? {} : { connector }),
     };
-    if (heartbeat) return { event: { kind: 'nothing', reason: 'heartbeat' }, ...rest };
+    if (other) return { event: { kind: 'nothing', reason: 'untracked-table' }, ...rest };
     const committedAt = time ?? record.timestamp;
     const row = { text: text ?? '' };
-    return { event: { kind: 'row-upserted', ...common, row, committedAt, snapshot: marker !== undefined }, ...rest };
+    return { event: { kind: 'row-upserted', ...common, row, committedAt, snapshot: isRead }, ...rest };
   };
   return {
     decode: (record, epoch) => {
