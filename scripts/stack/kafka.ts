@@ -74,7 +74,6 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
   );
   const classPath = ['-cp', join(jars, '*')];
   const users = scram.flatMap((user) => ['--add-scram', user]);
-  const cluster = randomBytes(16).toString('base64url');
   await runTool(java, [
     ...JAVA_FLAGS,
     `-Dlog4j2.configurationFile=${LOG4J_CONFIG}`,
@@ -84,7 +83,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
     '--config',
     settings,
     '--cluster-id',
-    cluster,
+    clusterId(),
     ...users,
   ]);
   const command = async (): Promise<Command> => ({
@@ -114,4 +113,10 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
       return address;
     },
   });
+}
+
+/** Like Kafka's own ids it does not begin with `-`, which would be read as an option. */
+function clusterId(): string {
+  const id = randomBytes(16).toString('base64url');
+  return id.startsWith('-') ? clusterId() : id;
 }
