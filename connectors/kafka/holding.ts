@@ -180,9 +180,13 @@ export class Holding {
   async #commit(member: GroupMember, assignment: Assignment, wanted: readonly PartitionProgress[]): Promise<void> {
     if (wanted.length === 0) return;
     const offsets = wanted.map(({ topic, partition, settled }) => ({ topic, partition, offset: settled }));
+    const asOf = this.#newest;
     const outcome = await member.commit(offsets);
     if (this.#assignment !== assignment) return;
     if (outcome === 'lost') {
+      // Given up already, and perhaps assigned anew: the answer is about a generation that is over. Giving up once more would make the new
+      // assignment obsolete, and its partitions nobody's.
+      if (this.#newest !== asOf) return;
       // Not awaited: whoever commits may be who is to let go.
       void this.giveUp('lost', AbortSignal.abort());
       return;
