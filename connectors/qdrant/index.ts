@@ -91,13 +91,15 @@ export async function openCollection(
     averageWords: identity.averageWords,
     requestBytesMax: options.requestBytesMax ?? DEFAULT_REQUEST_BYTES_MAX,
   };
-  return new QdrantCollectionIndex(store, dimensions, limits, options.clock, options.close);
+  const isSharded = (info.config.params.shard_number ?? 1) > 1;
+  return new QdrantCollectionIndex(store, { dimensions, isSharded }, limits, options.clock, options.close);
 }
 
 class QdrantCollectionIndex implements QdrantIndex {
   readonly collection: string;
   readonly dimensions: number;
   readonly #store: QdrantStore;
+  readonly #isSharded: boolean;
   readonly #reader: PointReader;
   readonly #limits: WriteLimits;
   readonly #close: () => Promise<void>;
@@ -109,7 +111,7 @@ class QdrantCollectionIndex implements QdrantIndex {
 
   constructor(
     store: QdrantStore,
-    dimensions: number,
+    { dimensions, isSharded }: { readonly dimensions: number; readonly isSharded: boolean },
     limits: WriteLimits,
     clock: Clock,
     close: () => Promise<void> = () => Promise.resolve(),
@@ -118,6 +120,7 @@ class QdrantCollectionIndex implements QdrantIndex {
     this.collection = store.collection;
     this.dimensions = dimensions;
     this.#store = store;
+    this.#isSharded = isSharded;
     this.#reader = new PointReader(store);
     this.#limits = limits;
     this.#truncations = new Truncations(store, clock, this.#lifetime.signal);
@@ -184,7 +187,7 @@ class QdrantCollectionIndex implements QdrantIndex {
   async search(query: SearchQuery, signal: AbortSignal): Promise<readonly SearchHit[]> {
     throwIfAborted(signal);
     if (query.vector !== undefined) this.#refuseOtherDimensions(query.vector, 'poison');
-    return search(this.#parts(), query, signal);
+    return search({ ...this.#parts(), isSharded: this.#isSharded }, query, signal);
   }
 
   document(id: DocumentId, tenant: TenantId, signal: AbortSignal): Promise<StoredDocument | undefined> {

@@ -7,9 +7,9 @@ import { judge, type Verdict } from '../../src/domain/visibility.ts';
 import { metaId } from './ids.ts';
 import { mergeTruncations, truncationOf } from './ledger.ts';
 import { chunkOf, headOf, type FoundChunk } from './points.ts';
-import { queryRequest } from './query.ts';
+import { coverageOf, coverageRequest, queryRequest } from './query.ts';
 import type { PointReader } from './reader.ts';
-import type { QdrantStore } from './store.ts';
+import type { Found, QdrantStore } from './store.ts';
 
 /** More than asked for at once, so that what visibility drops seldom costs a second request. */
 const SPARE = 10;
@@ -86,25 +86,52 @@ export async function readVisible<T extends { readonly chunk: FoundChunk }>(
   }
 }
 
-export async function search(
-  deps: { readonly store: QdrantStore; readonly reader: PointReader; readonly truncations: Map<TableId, Truncation> },
-  query: SearchQuery,
-  signal: AbortSignal,
-): Promise<readonly SearchHit[]> {
+export interface SearchDeps {
+  readonly store: QdrantStore;
+  readonly reader: PointReader;
+  readonly truncations: Map<TableId, Truncation>;
+  /** Over several shards: each ranks by itself. */
+  readonly isSharded: boolean;
+}
+
+export async function search(deps: SearchDeps, query: SearchQuery, signal: AbortSignal): Promise<readonly SearchHit[]> {
   if (query.limit <= 0) return [];
+  const plan = { wordsCountFor: await coverage(deps, query, signal), isSharded: deps.isSharded };
   const wanted = query.perDocument === undefined ? query.limit + SPARE : query.limit * GROWTH + SPARE;
   for (let depth = Math.min(wanted, DEPTH_MAX); ; depth = Math.min(depth * GROWTH, DEPTH_MAX)) {
     const judgement = new Judgement(deps.reader, deps.truncations);
     const find = async (): Promise<readonly Scored[]> => {
-      const request = queryRequest(query, depth, deps.truncations);
+      const request = queryRequest(query, depth, deps.truncations, plan);
       if (request === undefined) return [];
       const points = await deps.store.query(request, signal);
-      return points.map(({ id, payload, score }) => ({ chunk: chunkOf(id, payload), score }));
+      const scored = points.map(({ id, payload, score }) => ({ chunk: chunkOf(id, payload), score }));
+      return deps.isSharded && query.mode === 'hybrid' ? withRecency(scored, query).slice(0, depth) : scored;
     };
     const { visible, found } = await readVisible(judgement, find, signal);
     const hits = pick(visible, query, judgement);
     if (hits.length === query.limit || found < depth || depth === DEPTH_MAX) return hits;
   }
+}
+
+/** How much of the question the words' best hits hold; 1 where nothing is weighed against them. */
+async function coverage({ store, truncations }: SearchDeps, query: SearchQuery, signal: AbortSignal): Promise<number> {
+  const request = coverageRequest(query, truncations);
+  if (request === undefined) return 1;
+  const hits = await store.query(request, signal);
+  return coverageOf(query, hits.map(termsOf));
+}
+
+function termsOf({ vector }: Pick<Found, 'vector'>): ReadonlySet<number> {
+  const vectors = Object.values((vector ?? {}) as Record<string, { readonly indices?: readonly number[] }>);
+  return new Set(vectors.flatMap(({ indices = [] }) => indices));
+}
+
+/** What the server adds where there is one shard, see `HybridPlan`. */
+function withRecency(scored: readonly Scored[], { recency, now }: SearchQuery): readonly Scored[] {
+  if (recency === undefined) return scored;
+  const worth = ({ committedAt }: FoundChunk): number =>
+    recency.weight * 2 ** (-Math.max(0, now - committedAt) / recency.halfLifeMs);
+  return scored.map(({ chunk, score }) => ({ chunk, score: score + worth(chunk) })).sort(bestFirst);
 }
 
 function pick(visible: readonly Scored[], query: SearchQuery, { heads }: Judgement): readonly SearchHit[] {

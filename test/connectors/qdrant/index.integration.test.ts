@@ -1,8 +1,9 @@
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe } from 'vitest';
 import { describeCheckpoints } from '../../contracts/checkpoints.contract.ts';
+import { describeIndexSearch } from '../../contracts/index-search.contract.ts';
 import { describeIndex } from '../../contracts/index.contract.ts';
 import { startQdrant, type QdrantServer } from '../../support/qdrant/double.ts';
-import { openTestIndex } from './support.ts';
+import { openTestIndex, type QdrantContext } from './support.ts';
 
 let server: QdrantServer;
 beforeAll(async () => {
@@ -11,6 +12,16 @@ beforeAll(async () => {
 afterAll(() => server[Symbol.asyncDispose]());
 
 describeIndex('qdrant', ({ dimensions }) => openTestIndex(server.url, { dimensions }));
+
+// The double has one shard whatever it is told; the requests are those for several.
+describe('qdrant, asked as over several shards', () => {
+  let context: QdrantContext;
+  beforeEach(async () => {
+    context = await openTestIndex(server.url, { dimensions: 8, shards: 3 });
+  });
+  afterEach(() => context[Symbol.asyncDispose]());
+  describeIndexSearch(() => context);
+});
 
 describeCheckpoints('qdrant', async () => {
   const context = await openTestIndex(server.url, { dimensions: 8 });

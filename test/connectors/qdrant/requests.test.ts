@@ -4,7 +4,7 @@ import { truncated, type Condition, type Filter } from '../../../connectors/qdra
 import { documentNumber, metaId } from '../../../connectors/qdrant/ids.ts';
 import { metadataFields, metadataFilter } from '../../../connectors/qdrant/metadata.ts';
 import { packText, packValue, unpackText, unpackValue } from '../../../connectors/qdrant/pack.ts';
-import { queryRequest } from '../../../connectors/qdrant/query.ts';
+import { coverageOf, coverageRequest, queryRequest, type HybridPlan } from '../../../connectors/qdrant/query.ts';
 import { documentTerms, queryTerms, termNumber } from '../../../connectors/qdrant/terms.ts';
 import { sizeOf, writeRequests } from '../../../connectors/qdrant/write.ts';
 import type { Metadata } from '../../../src/domain/document.ts';
@@ -241,14 +241,50 @@ describe('Terms', () => {
 });
 
 describe('A query to Qdrant', () => {
-  const built = (rest: Parameters<typeof query>[0]) => queryRequest(query({ text: 'harbour', ...rest }), 20, new Map());
+  const built = (rest: Parameters<typeof query>[0], plan: Partial<HybridPlan> = {}) =>
+    queryRequest(query({ text: 'harbour', ...rest }), 20, new Map(), { wordsCountFor: 1, isSharded: false, ...plan });
 
   it('always names the tenant, in every list it draws from', () => {
     const tenant = '{"key":"tenant","match":{"value":"red"}}';
-    for (const mode of ['hybrid', 'dense', 'lexical'] as const) {
-      const text = JSON.stringify(built({ mode, tenant: 'red', recency: { halfLifeMs: 1, weight: 1 } }));
+    const asked = { tenant: 'red', recency: { halfLifeMs: 1, weight: 1 } };
+    const requests = [
+      ...(['hybrid', 'dense', 'lexical'] as const).map((mode) => built({ mode, ...asked })),
+      built({ mode: 'hybrid', ...asked }, { isSharded: true }),
+      coverageRequest(query({ text: 'harbour', mode: 'hybrid', ...asked }), new Map()),
+    ];
+    for (const request of requests) {
+      const text = JSON.stringify(request);
+      expect(text).toContain(tenant);
       expect(text.split('"using"').length).toBe(text.split(tenant).length);
     }
+  });
+
+  it('fuses outermost where there are several shards, for a fusion below another query is of one shard only', () => {
+    for (const recency of [undefined, { halfLifeMs: 60_000, weight: 0.1 }]) {
+      const request = built({ mode: 'hybrid', ...(recency && { recency }) }, { isSharded: true, wordsCountFor: 0.5 });
+      expect(request?.query).toMatchObject({ rrf: { weights: [1, expect.any(Number)] } });
+      expect(JSON.stringify(request?.prefetch)).not.toContain('rrf');
+    }
+  });
+
+  it('gives the first place of a list its share in either way of fusing', () => {
+    for (const wordsCountFor of [0.1, 0.5, 0.9, 1]) {
+      const { rrf } = built({ mode: 'hybrid' }, { isSharded: true, wordsCountFor })!.query as {
+        rrf: { k: number; weights: number[] };
+      };
+      // As the server computes it: 1 / (place / weight + k - 1), places from 1.
+      const first = rrf.weights.map((weight) => 1 / (1 / weight + rrf.k - 1));
+      expect(first[0]).toBeCloseTo(1 / 61, 9);
+      expect(first[1]).toBeCloseTo(wordsCountFor / 61, 9);
+    }
+  });
+
+  it('weighs words by the share of them that their best hits hold', () => {
+    const asked = query({ text: 'harbour master', mode: 'hybrid' });
+    const hit = (text: string) => new Set(documentTerms(text, 150).indices);
+    expect(coverageOf(asked, [])).toBe(0);
+    expect(coverageOf(asked, [hit('the harbour master')])).toBe(1);
+    expect(coverageOf(asked, [hit('a harbour'), hit('Harbours and masters'), hit('the sea')])).toBeCloseTo(0.5);
   });
 
   it('gives every variable of its formula a default, so that no point without it fails the query', () => {

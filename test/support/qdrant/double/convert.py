@@ -118,7 +118,8 @@ def scoring(value, using):
     if "indices" in value:
         return q.Query.Nearest(vector(value), using=using)
     if "rrf" in value:
-        return q.Fusion.Rrf(k=value["rrf"]["k"])
+        only(value["rrf"], "k", "weights")
+        return q.Fusion.Rrf(k=value["rrf"]["k"], weights=value["rrf"].get("weights"))
     if "formula" in value:
         return q.Formula(expression(value["formula"]), value.get("defaults"))
     raise Unknown("the double does not know this query")
@@ -141,13 +142,14 @@ def prefetch(value):
 
 
 def query(value):
-    only(value, "prefetch", "query", "using", "filter", "limit", "with_payload")
+    only(value, "prefetch", "query", "using", "filter", "limit", "with_payload", "with_vector")
     return q.QueryRequest(
         limit=value["limit"],
         query=scoring(value["query"], value.get("using")),
         prefetches=prefetches(value.get("prefetch")),
         filter=filter_of(value.get("filter")),
         with_payload=value.get("with_payload"),
+        with_vector=value.get("with_vector"),
     )
 
 
