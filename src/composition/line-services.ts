@@ -1,6 +1,5 @@
 import { FreshetError } from '../domain/errors.ts';
 import type { ChangeFeed } from '../observability/change-feed.ts';
-import type { Observer } from '../observability/events.ts';
 import type { DeadLetters } from '../ports/dead-letters.ts';
 import type { FedIndex } from '../ports/index-catalogue.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -31,19 +30,18 @@ export interface LineServicesParts {
   readonly pushed: PushedWriter;
   readonly deadLetters: DeadLetters;
   readonly feed: ChangeFeed;
-  readonly observer: Observer;
   readonly settingsFingerprint: string;
 }
 
 /** What can be asked of one index: its own search, documents, freshness and upkeep. */
 export function createLineServices(parts: LineServicesParts): LineServices {
-  const { index, rules, deadLetters, feed, observer } = parts;
+  const { index, rules, deadLetters, feed } = parts;
   const { redactor, queue: embedQueue } = rules;
   const { lexicalOnly, name: modelName } = rules.embedding;
   const clock = systemClock;
   const sources = (): readonly LiveSource[] => parts.sources;
   return {
-    search: createSearchService({ index, redactor, embedQueue, sources, clock, observer, lexicalOnly }),
+    search: createSearchService({ index, redactor, embedQueue, sources, clock, lexicalOnly }),
     documents: createDocumentService({ index, feed, deadLetters, ...createPushedDocuments(parts.pushed, redactor) }),
     freshness: createFreshnessService({
       index,

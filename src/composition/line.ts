@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FreshetConfig } from '../config/index.ts';
-import { FreshetError } from '../domain/errors.ts';
+import { freshetErrorOf, type FreshetError } from '../domain/errors.ts';
 import { createChangeFeed, type ChangeFeed } from '../observability/change-feed.ts';
 import type { Observer } from '../observability/events.ts';
 import type { FedIndex } from '../ports/index-catalogue.ts';
@@ -97,6 +97,7 @@ async function open(
   const ours = parts.home.isShared ? await ownsPushes(index, pushes, parts.keys) : pushes !== 'refuse';
   const pushed = ours ? openPushed(parts.pushed, sourceParts) : openPushedElsewhere(sourceParts);
   const all = [...openConfigured(config, databases.connectionOf, sourceParts), pushed];
+  for (const { source } of all) cleanup.add(`source ${source.name}`, () => source[Symbol.asyncDispose]());
   const mappings = all.flatMap((source) => source.mappings);
   const fingerprint = settingsFingerprint(mappings, fingerprints);
   const generation = await index.registerSettings(fingerprint, signal);
@@ -115,13 +116,12 @@ async function open(
     pushed: pushed.source,
     deadLetters,
     feed,
-    observer,
     settingsFingerprint: fingerprint,
   });
 
   let failure: FreshetError | undefined;
   const failed = run(sources, { index, deadLetters, clock, observer, config }, cleanup);
-  failed.catch((error: unknown) => (failure = asFreshetError(error)));
+  failed.catch((error: unknown) => (failure = freshetErrorOf(error)));
   return {
     name,
     settings: parts.settings,
@@ -154,11 +154,6 @@ const feedOf = (index: FedIndex, signal: AbortSignal): ChangeFeed =>
     },
   });
 
-function asFreshetError(error: unknown): FreshetError {
-  if (error instanceof FreshetError) return error;
-  return new FreshetError('UNEXPECTED', 'fatal', 'An error that nobody thought of; the log has it.', { cause: error });
-}
-
 /** Starts the pipelines and the sweeper; stopping them is the first thing that closing does. */
 function run(
   sources: readonly LiveSource[],
@@ -183,9 +178,6 @@ function run(
     };
     running.push(sweepRegularly(sweeping, stop.signal));
   }
-  cleanup.add('sources', async () => {
-    for (const { source } of sources) await source[Symbol.asyncDispose]();
-  });
   cleanup.add('pipelines', async () => {
     stop.abort();
     await Promise.allSettled(running);

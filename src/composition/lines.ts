@@ -62,7 +62,7 @@ export async function openLines(parts: LinesParts, signal: AbortSignal): Promise
         await index[Symbol.asyncDispose]();
       },
       clock: systemClock,
-      onTrouble: (error) => logger.warn({ err: errorForLog(error) }, 'the roles of the indexes could not be followed'),
+      onTrouble: (what, error) => logger.error({ err: errorForLog(error) }, what),
     },
     signal,
   );

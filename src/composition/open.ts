@@ -152,6 +152,7 @@ async function open(options: OpenOptions, cleanup: Cleanup, close: () => Promise
     lines: set,
     shadow,
     clock,
+    observer,
     indexes,
     rebuildBeside: (onProgress, cancel) => rebuildBeside({ lines: set, indexes, idOf, clock }, onProgress, cancel),
   });

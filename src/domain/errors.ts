@@ -46,6 +46,13 @@ export function codeOf(error: unknown): string {
   return kindOf(error) === 'aborted' ? 'ABORTED' : 'UNEXPECTED';
 }
 
+/** The error itself, or what stands for one that nobody thought of: its own message may hold anything. */
+export function freshetErrorOf(error: unknown): FreshetError {
+  if (error instanceof FreshetError) return error;
+  const message = 'An error that nobody thought of; the log has it.';
+  return new FreshetError(codeOf(error), kindOf(error), message, { cause: error });
+}
+
 export function abortedError(signal?: AbortSignal): FreshetError {
   return new FreshetError('ABORTED', 'aborted', 'The operation was cancelled.', { cause: signal?.reason });
 }

@@ -3,7 +3,6 @@ import { codeOf, kindOf } from '../domain/errors.ts';
 import { tableId } from '../domain/ids.ts';
 import type { SearchQuery } from '../domain/search.ts';
 import type { EmbedQueue } from '../ingest/embed-queue.ts';
-import type { Observer } from '../observability/events.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Index } from '../ports/index-store.ts';
 import type { Redactor } from '../ports/redactor.ts';
@@ -22,13 +21,12 @@ export interface SearchDeps {
   readonly embedQueue: EmbedQueue;
   readonly sources: () => readonly LiveSource[];
   readonly clock: Clock;
-  readonly observer: Observer;
   readonly lexicalOnly: boolean;
 }
 
 /** Redact the query by the rules of the documents, embed it, search, and say how fresh the answer is. */
 export function createSearchService(deps: SearchDeps): SearchService {
-  const { index, redactor, clock, observer, sources } = deps;
+  const { index, redactor, clock, sources } = deps;
 
   const waitFor = async (request: SearchRequest, signal: AbortSignal): Promise<boolean> => {
     const { consistency } = request;
@@ -45,7 +43,6 @@ export function createSearchService(deps: SearchDeps): SearchService {
 
   return {
     async search(request, signal): Promise<SearchAnswer> {
-      const started = clock.monotonic();
       const tokenWasReached = await waitFor(request, signal);
       const fresh = await freshness(tokenWasReached);
       const text = redactor.redactText(request.query);
@@ -54,13 +51,6 @@ export function createSearchService(deps: SearchDeps): SearchService {
           ? { vector: undefined, degraded: undefined }
           : await embed(deps, text, signal);
       const hits = await index.search(toQuery(request, text, vector, deps), signal);
-      observer.emit({
-        type: 'search',
-        mode: request.mode,
-        hits: hits.length,
-        ms: clock.monotonic() - started,
-        degraded: degraded !== undefined,
-      });
       return { hits, freshness: fresh, query: text, ...(degraded === undefined ? {} : { degraded }) };
     },
   };

@@ -1,5 +1,5 @@
+import type { FreshetError } from '../../domain/errors.ts';
 import type { LineHealth } from './health.ts';
-import type { Line } from './line.ts';
 
 /** Behind more than this, a switch would take readers back in time by more than the moment it waits. */
 export const LAG_MS_MAX = 10_000;
@@ -11,18 +11,15 @@ export const LAG_MS_MAX = 10_000;
 export function blockersOf(
   role: 'candidate' | 'previous',
   name: string | undefined,
-  line: Pick<Line, 'failure'> | undefined,
-  health: LineHealth | undefined,
+  { failure, health }: { readonly failure: FreshetError | undefined; readonly health?: LineHealth },
   live: Pick<LineHealth, 'deadLetters'> | undefined,
 ): readonly string[] {
   if (name === undefined) return [role === 'candidate' ? NO_CANDIDATE : NO_PREVIOUS];
-  if (line === undefined || health === undefined) {
+  if (failure !== undefined) return [`Index ${name} is not fed, since ${failure.code}: ${failure.message}`];
+  if (health === undefined) {
     return [
       `Index ${name} is not fed: the configuration does not name its settings. Give them under "candidate:" and start again.`,
     ];
-  }
-  if (line.failure !== undefined) {
-    return [`Index ${name} is not fed any more, since ${line.failure.code}: ${line.failure.message}`];
   }
   const { isBuilt, isConnected, progress, lagMs, deadLetters } = health;
   const blockers: string[] = [];

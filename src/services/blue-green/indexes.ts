@@ -1,4 +1,4 @@
-import { FreshetError } from '../../domain/errors.ts';
+import { FreshetError, freshetErrorOf, kindOf } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { CatalogueState, IndexCatalogue } from '../../ports/index-catalogue.ts';
 import type { IndexesReport, IndexesService, IndexReport } from '../services.ts';
@@ -26,6 +26,13 @@ export interface IndexesDeps {
   readonly clock: Clock;
 }
 
+/** What is known of an index that has a role. */
+interface Look {
+  readonly line?: Line | undefined;
+  readonly failure: FreshetError | undefined;
+  readonly health?: LineHealth;
+}
+
 export function createIndexesService(deps: IndexesDeps): IndexesService {
   const { lines, catalogue, clock, shadow } = deps;
 
@@ -33,27 +40,37 @@ export function createIndexesService(deps: IndexesDeps): IndexesService {
     await lines.refresh(signal);
     const { state } = lines;
     const live = await healthOf(lines.live, clock, undefined, signal);
-    const healthy = async (line: Line | undefined): Promise<LineHealth | undefined> =>
-      line === undefined ? undefined : healthOf(line, clock, live.stats.documents, signal);
-    const candidate = await healthy(lines.candidate);
-    const previous = await healthy(lines.previous);
-    const known = new Map([
-      [state.live, live],
+    /** One beside the live one that cannot be asked (its collection is gone, its server away) must not hide the others. */
+    const look = async (name: string | undefined): Promise<Look> => {
+      const line = name === undefined ? undefined : lines.get(name);
+      const failure = name === undefined ? undefined : lines.failureOf(name);
+      if (line === undefined) return { line, failure };
+      try {
+        return { line, failure, health: await healthOf(line, clock, live.stats.documents, signal) };
+      } catch (error) {
+        if (kindOf(error) === 'aborted') throw error;
+        return { line, failure: failure ?? freshetErrorOf(error) };
+      }
+    };
+    const candidate = await look(state.candidate);
+    const previous = await look(state.previous);
+    const known = new Map<string | undefined, Look>([
       [state.candidate, candidate],
       [state.previous, previous],
+      [state.live, { line: lines.live, failure: lines.live.failure, health: live }],
     ]);
     const named = [state.live, state.candidate, state.previous].filter((name) => name !== undefined);
     const unused = (await catalogue.list(signal)).filter((name) => !named.includes(name));
     return {
-      indexes: [...named, ...unused].map((name) => reportOf(name, state, lines.get(name), known.get(name))),
+      indexes: [...named, ...unused].map((name) => reportOf(name, state, known.get(name))),
       canaryShare: state.canaryShare,
       shadow: shadow.report(state.candidate),
-      switchBlockers: blockersOf('candidate', state.candidate, lines.candidate, candidate, live),
-      rollbackBlockers: blockersOf('previous', state.previous, lines.previous, previous, live),
+      switchBlockers: blockersOf('candidate', state.candidate, candidate, live),
+      rollbackBlockers: blockersOf('previous', state.previous, previous, live),
       notes: [
         ...lines.notes,
         ...unused.map(notFed),
-        ...(state.canaryShare > 0 && candidate?.isBuilt === false ? [CANARY_WAITS] : []),
+        ...(state.canaryShare > 0 && candidate.health?.isBuilt === false ? [CANARY_WAITS] : []),
       ],
     };
   };
@@ -81,6 +98,8 @@ export function createIndexesService(deps: IndexesDeps): IndexesService {
     signal: AbortSignal,
   ): Promise<IndexesReport> => {
     await lines.refresh(signal);
+    // All below is about these two indexes. Whoever changes the roles meanwhile, and be it by the same command, is told, not overruled.
+    const seen = lines.state;
     const line = role === 'candidate' ? lines.candidate : lines.previous;
     await connected(line, signal);
     const now = await report(signal);
@@ -90,7 +109,7 @@ export function createIndexesService(deps: IndexesDeps): IndexesService {
       if (blockers.length > 0) throw notReady(blockers, true);
       if (!(await catchUp(line, signal))) throw notReady([neverCaughtUp(line.name)], true);
     }
-    await lines.update(next(lines.state), signal);
+    await lines.update(seen, next(seen), signal);
     return report(signal);
   };
 
@@ -98,11 +117,12 @@ export function createIndexesService(deps: IndexesDeps): IndexesService {
     report,
     async canary(share, signal) {
       await lines.refresh(signal);
-      const { candidate } = lines.state;
-      if (share > 0 && lines.candidate === undefined) {
-        throw notReady(blockersOf('candidate', candidate, undefined, undefined, undefined), false);
+      const { state, candidate } = lines;
+      if (share > 0 && candidate === undefined) {
+        const failure = state.candidate === undefined ? undefined : lines.failureOf(state.candidate);
+        throw notReady(blockersOf('candidate', state.candidate, { failure }, undefined), false);
       }
-      await lines.update({ canaryShare: share }, signal);
+      await lines.update(state, { canaryShare: share }, signal);
       return report(signal);
     },
     switch: ({ force }, signal) =>
@@ -140,7 +160,7 @@ export function createIndexesService(deps: IndexesDeps): IndexesService {
       if (named.includes(name)) {
         const canaryShare = name === state.candidate ? 0 : state.canaryShare;
         const next = { candidate: without(state.candidate), previous: without(state.previous), canaryShare };
-        await lines.update(next, signal);
+        await lines.update(state, next, signal);
         // Instances that feed it stop within a second; what they still write must find its place.
         if (deps.isShared) await clock.sleep(2 * STATE_AGE_MS_MAX, signal);
       }
@@ -154,18 +174,14 @@ export function createIndexesService(deps: IndexesDeps): IndexesService {
 const CANARY_WAITS =
   'The candidate answers its share of the queries once it is built; until then the live index answers all.';
 
-function reportOf(
-  name: string,
-  state: CatalogueState,
-  line: Line | undefined,
-  health: LineHealth | undefined,
-): IndexReport {
+function reportOf(name: string, state: CatalogueState, look: Look | undefined): IndexReport {
+  const { line, failure, health } = look ?? {};
   const { live, candidate, previous } = state;
   const role = name === live ? 'live' : name === candidate ? 'candidate' : name === previous ? 'previous' : 'unused';
   return {
     name,
     role,
-    fed: line !== undefined && line.failure === undefined,
+    fed: line !== undefined && failure === undefined,
     built: health?.isBuilt,
     progress: health?.progress,
     documents: health?.stats.documents,
@@ -175,7 +191,7 @@ function reportOf(
     lagMs: health?.lagMs,
     deadLetters: health?.deadLetters,
     ...(line === undefined ? {} : { embedder: line.embedderName }),
-    ...(line?.failure === undefined ? {} : { failure: { code: line.failure.code, message: line.failure.message } }),
+    ...(failure === undefined ? {} : { failure: { code: failure.code, message: failure.message } }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { codeOf, FreshetError, kindOf } from '../../domain/errors.ts';
+import { codeOf, FreshetError, freshetErrorOf, kindOf } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { CatalogueState, IndexCatalogue } from '../../ports/index-catalogue.ts';
 import { currentToken, tokenReached } from '../tokens.ts';
@@ -18,8 +18,8 @@ export interface LineSetDeps<L extends Line> {
   /** Makes the index, empty, before it gets a role: whoever follows the roles finds it. */
   readonly make: (line: PlannedLine) => Promise<void>;
   readonly clock: Clock;
-  /** What could not be done now, and is tried again; told once. */
-  readonly onTrouble: (error: unknown) => void;
+  /** What could not be done; told once, not at every attempt. */
+  readonly onTrouble: (what: string, error: unknown) => void;
 }
 
 /**
@@ -32,6 +32,8 @@ export interface LineSetDeps<L extends Line> {
 export class LineSet<L extends Line> {
   readonly #deps: LineSetDeps<L>;
   readonly #lines = new Map<string, L>();
+  readonly #unopened = new Map<string, FreshetError>();
+  readonly #visitors = new Set<(line: Line) => void>();
   #state: CatalogueState;
   #notes: readonly string[] = [];
   #catchingUp: Promise<void> | undefined;
@@ -62,7 +64,7 @@ export class LineSet<L extends Line> {
       const set = new LineSet(deps, state);
       set.#notes = plan.notes;
       try {
-        for (const line of plan.lines) await set.#open(line);
+        for (const line of plan.lines) await set.#open(line, state);
       } catch (error) {
         await set.close();
         throw error;
@@ -100,6 +102,18 @@ export class LineSet<L extends Line> {
     return this.#lines.get(name);
   }
 
+  /** Why an index that has a role is not fed here: it could not be opened, or a pipeline of it failed for good. */
+  failureOf(name: string): FreshetError | undefined {
+    return this.#unopened.get(name) ?? this.#lines.get(name)?.failure;
+  }
+
+  /** Calls with every line that is open, and with each that is opened later, until the returned function is called. */
+  forEach(visit: (line: Line) => void): () => void {
+    for (const line of this.#lines.values()) visit(line);
+    this.#visitors.add(visit);
+    return () => void this.#visitors.delete(visit);
+  }
+
   isLive(name: string): boolean {
     return this.#state.live === name;
   }
@@ -110,15 +124,22 @@ export class LineSet<L extends Line> {
     return this.live;
   }
 
-  /** Begins a candidate. @throws stale CATALOGUE_CHANGED */
-  async begin(candidate: PlannedLine, signal: AbortSignal): Promise<void> {
+  /** Begins a candidate on top of the state that was decided by. @throws stale CATALOGUE_CHANGED */
+  async begin(seen: CatalogueState, candidate: PlannedLine, signal: AbortSignal): Promise<void> {
     await this.#deps.make(candidate);
-    await this.update({ candidate: candidate.name, canaryShare: 0 }, signal);
+    await this.update(seen, { candidate: candidate.name, canaryShare: 0 }, signal);
   }
 
-  /** Records a change of roles, and follows it. @throws stale CATALOGUE_CHANGED */
-  async update(next: Partial<Omit<CatalogueState, 'revision'>>, signal: AbortSignal): Promise<void> {
-    const { revision, ...known } = this.#state;
+  /**
+   * Records a change of roles, and follows it.
+   * @param seen the state that the change was decided by: never that of now, which may have been followed since and mean other indexes
+   * @throws stale CATALOGUE_CHANGED
+   */
+  async update(
+    { revision, ...known }: CatalogueState,
+    next: Partial<Omit<CatalogueState, 'revision'>>,
+    signal: AbortSignal,
+  ): Promise<void> {
     await this.#follow(await this.#deps.catalogue.update(revision, { ...known, ...next }, signal));
   }
 
@@ -139,7 +160,7 @@ export class LineSet<L extends Line> {
       } catch (error) {
         if (kindOf(error) === 'aborted' || codeOf(error) === trouble) continue;
         trouble = codeOf(error);
-        onTrouble(error);
+        onTrouble('the roles of the indexes could not be followed', error);
       }
     }
   }
@@ -151,12 +172,25 @@ export class LineSet<L extends Line> {
     this.#lines.clear();
   }
 
-  async #open(planned: PlannedLine): Promise<void> {
-    const line = await this.#deps.open(planned);
-    this.#lines.set(line.name, line);
+  /** One beside the live one that cannot be opened is reported, and stops nobody: queries are answered without it. */
+  async #open(planned: PlannedLine, { live }: CatalogueState): Promise<void> {
+    const { name } = planned;
+    let line: L;
+    try {
+      line = await this.#deps.open(planned);
+    } catch (error) {
+      if (name === live || kindOf(error) === 'aborted') throw error;
+      const failure = freshetErrorOf(error);
+      this.#unopened.set(name, failure);
+      this.#deps.onTrouble(`index ${name} could not be opened and is not fed`, failure);
+      return;
+    }
+    this.#unopened.delete(name);
+    this.#lines.set(name, line);
     line.failed.catch((error: unknown) => {
-      if (this.isLive(line.name)) this.#fail(error);
+      if (this.isLive(name)) this.#fail(error);
     });
+    for (const visit of this.#visitors) visit(line);
   }
 
   /** One state after the other, whoever brought it. */
@@ -174,7 +208,7 @@ export class LineSet<L extends Line> {
     // Opened before any role changes: whoever is live can answer.
     for (const line of plan.lines) {
       if (!this.#lines.has(line.name) && named.includes(line.name)) {
-        await this.#open(line);
+        await this.#open(line, state);
       }
     }
     const before = this.live;
@@ -183,6 +217,7 @@ export class LineSet<L extends Line> {
     if (after !== before) this.#catchUp(before, after);
     this.#state = state;
     if (after.failure !== undefined) this.#fail(after.failure);
+    for (const name of [...this.#unopened.keys()]) if (!named.includes(name)) this.#unopened.delete(name);
     for (const [name, line] of [...this.#lines]) {
       if (named.includes(name)) continue;
       this.#lines.delete(name);

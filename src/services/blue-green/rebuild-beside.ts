@@ -29,19 +29,21 @@ export async function rebuildBeside(
   const { lines, indexes, clock } = deps;
   await lines.refresh(signal);
   const { live } = lines;
-  const { candidate, previous, revision } = lines.state;
+  const seen = lines.state;
+  const { candidate, previous, revision } = seen;
   const isResumable = (name: string): boolean => isRebuild(name) && isMadeFor(name, deps.idOf(live.settings));
   const other = previous ?? (candidate !== undefined && isResumable(candidate) ? undefined : candidate);
   if (other !== undefined) throw inTheWay(other);
   if (candidate === undefined) {
     const { settings } = live;
-    await lines.begin({ name: rebuildName(revision, deps.idOf(settings)), settings }, signal);
+    await lines.begin(seen, { name: rebuildName(revision, deps.idOf(settings)), settings }, signal);
   }
   const total = (await live.index.stats(signal)).documents;
   for (;;) {
-    const next = lines.candidate;
+    const { candidate: next, state } = lines;
+    const failure = state.candidate === undefined ? undefined : lines.failureOf(state.candidate);
+    if (failure !== undefined) throw failure;
     if (next === undefined) throw stopped();
-    if (next.failure !== undefined) throw next.failure;
     const health = await healthOf(next, clock, total, signal);
     const { documents } = health.stats;
     onProgress({ phase: 'rebuilding', done: documents, total: Math.max(total, documents) });

@@ -1,26 +1,32 @@
 import { createHash } from 'node:crypto';
 import { FreshetError, kindOf } from '../../domain/errors.ts';
+import type { Observer } from '../../observability/events.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type {
   AdminService,
   FreshnessService,
   IndexesService,
+  LiveEvent,
+  SearchAnswer,
   SearchRequest,
   SearchService,
   Services,
 } from '../services.ts';
+import { agesOf, oldestAsOf } from '../source-freshness.ts';
+import { LAG_MS_MAX } from './blockers.ts';
 import type { Line } from './line.ts';
 import type { LineSet } from './line-set.ts';
 import type { Shadow } from './shadow.ts';
 
-/** How long the answer to "is the candidate built?" holds for queries. */
-const BUILT_AGE_MS_MAX = 1_000;
+/** How long the answer to "can the candidate answer?" holds for queries. */
+const ABLE_AGE_MS_MAX = 1_000;
 
 /** The services of an instance: each call goes to the line it is about, by the roles of that moment. */
 export function routeServices(deps: {
   readonly lines: LineSet<Line>;
   readonly shadow: Shadow;
   readonly clock: Clock;
+  readonly observer: Observer;
   readonly indexes: IndexesService;
   readonly rebuildBeside: AdminService['rebuild'];
 }): Services {
@@ -46,37 +52,56 @@ function routeSearch(deps: {
   readonly lines: LineSet<Line>;
   readonly shadow: Shadow;
   readonly clock: Clock;
+  readonly observer: Observer;
 }): SearchService {
-  const { lines, shadow, clock } = deps;
-  const isBuilt = recently(clock, async (line) => {
-    const states = await Promise.all(line.sources.map(({ source }) => source.freshness()));
-    return states.every((state) => state.snapshotFinished);
-  });
+  const { lines, shadow, clock, observer } = deps;
+  const isAble = recently(clock, (line) => canAnswer(line, clock));
 
   const searchIn = async (line: Line, request: SearchRequest, signal: AbortSignal) => ({
     ...(await line.services.search.search(request, signal)),
     index: line.name,
   });
 
-  return {
-    async search(request, signal) {
-      const liveLine = await lines.answering();
-      const { candidate, state } = lines;
-      const isReady = candidate !== undefined && candidate.failure === undefined && isBuilt(candidate);
-      if (isReady && isOfShare(request, state.canaryShare)) {
-        try {
-          return await searchIn(candidate, request, signal);
-        } catch (error) {
-          // The live index answers what the candidate cannot; what is wrong with the request is wrong with both.
-          if (signal.aborted || kindOf(error) === 'poison') throw error;
-        }
+  const answer = async (request: SearchRequest, signal: AbortSignal): Promise<SearchAnswer> => {
+    const liveLine = await lines.answering();
+    const { candidate, state } = lines;
+    const isReady = candidate !== undefined && candidate.failure === undefined && isAble(candidate);
+    if (isReady && isOfShare(request, state.canaryShare)) {
+      try {
+        return await searchIn(candidate, request, signal);
+      } catch (error) {
+        // The live index answers what the candidate cannot; what is wrong with the request is wrong with both.
+        if (signal.aborted || kindOf(error) === 'poison') throw error;
       }
+    }
+    const started = clock.monotonic();
+    const found = await searchIn(liveLine, request, signal);
+    if (isReady) shadow.offer(candidate, request, { answer: found, tookMs: clock.monotonic() - started });
+    return found;
+  };
+
+  return {
+    /** Told of here, where somebody waits for the answer: comparisons with the candidate are nobody's queries. */
+    async search(request, signal) {
       const started = clock.monotonic();
-      const answer = await searchIn(liveLine, request, signal);
-      if (isReady) shadow.offer(candidate, request, { answer, tookMs: clock.monotonic() - started });
-      return answer;
+      const given = await answer(request, signal);
+      observer.emit({
+        type: 'search',
+        mode: request.mode,
+        hits: given.hits.length,
+        ms: clock.monotonic() - started,
+        degraded: given.degraded !== undefined,
+      });
+      return given;
     },
   };
+}
+
+/** Built, and as close as a switch asks for: else readers would go back in time with every query of the canary's share. */
+async function canAnswer(line: Line, clock: Clock): Promise<boolean> {
+  const states = await Promise.all(line.sources.map(({ source }) => source.freshness()));
+  const { lagMs } = oldestAsOf(agesOf(states), clock.now());
+  return states.every((state) => state.snapshotFinished) && (lagMs === undefined || lagMs <= LAG_MS_MAX);
 }
 
 /**
@@ -93,15 +118,16 @@ export function isOfShare({ tenant, query }: Pick<SearchRequest, 'tenant' | 'que
 
 /** What was found lately, at once; it is asked again behind the query's back, which waits for no source. */
 function recently(clock: Clock, ask: (line: Line) => Promise<boolean>): (line: Line) => boolean {
-  let known = { of: '', askedAt: 0, answer: false };
+  let known = { of: '', askedAt: -Infinity, answer: false };
   return (line) => {
     const now = clock.monotonic();
     if (known.of !== line.name) known = { of: line.name, askedAt: -Infinity, answer: false };
-    if (now - known.askedAt > BUILT_AGE_MS_MAX) {
-      const mine = (known = { ...known, askedAt: now });
+    if (now - known.askedAt > ABLE_AGE_MS_MAX) {
+      const about = known;
+      about.askedAt = now;
       void ask(line).then(
-        (answer) => (mine.answer = answer),
-        () => (mine.answer = false),
+        (answer) => (about.answer = answer),
+        () => (about.answer = false),
       );
     }
     return known.answer;
@@ -118,14 +144,16 @@ function routeFreshness(lines: LineSet<Line>): FreshnessService {
     },
     ready: () => live().ready(),
     recent: (tenant, limit) => live().recent(tenant, limit),
-    /** Every line is listened to, and only what the live one says is passed on: a switch needs no new subscription. */
+    /** Every line is listened to, those that are opened later too, and only what the live one says is passed on: a switch needs no new subscription. */
     subscribe(tenant, listener) {
-      const ends = lines.all.map((line) =>
-        line.services.freshness.subscribe(tenant, (event) => {
-          if (lines.isLive(line.name)) listener(event);
-        }),
-      );
-      return () => ends.forEach((end) => end());
+      const ends: (() => void)[] = [];
+      const end = lines.forEach(({ name, services }) => {
+        const pass = (event: LiveEvent): void => {
+          if (lines.isLive(name)) listener(event);
+        };
+        ends.push(services.freshness.subscribe(tenant, pass));
+      });
+      return () => [end, ...ends].forEach((stop) => stop());
     },
   };
 }

@@ -1,8 +1,9 @@
 import { FreshetError } from '../../../src/domain/errors.ts';
+import type { TenantId } from '../../../src/domain/ids.ts';
 import type { CatalogueState, IndexCatalogue } from '../../../src/ports/index-catalogue.ts';
 import type { Line } from '../../../src/services/blue-green/line.ts';
 import type { LiveSource } from '../../../src/services/live-source.ts';
-import type { SearchAnswer, SearchRequest } from '../../../src/services/services.ts';
+import type { LiveEvent, SearchAnswer, SearchRequest } from '../../../src/services/services.ts';
 
 export const STATE: CatalogueState = {
   live: undefined,
@@ -56,6 +57,8 @@ export interface FakeLine extends Line {
   answer: (request: SearchRequest) => Promise<Partial<SearchAnswer>>;
   /** Whether it covers a token; by default at once. */
   reached: (token: string, signal: AbortSignal) => Promise<boolean>;
+  /** Tells whoever subscribed. */
+  happens(event: LiveEvent): void;
   /** A pipeline of it fails for good. */
   fail(error: FreshetError): void;
 }
@@ -65,6 +68,7 @@ export function fakeLine(name: string, over: Partial<FakeLine> = {}): FakeLine {
   const failed = new Promise<never>((_resolve, reject) => (fail = reject));
   let failure: FreshetError | undefined;
   failed.catch((error: FreshetError) => (failure = error));
+  const listeners = new Set<(event: LiveEvent) => void>();
   const line: FakeLine = {
     name,
     settings: 'main',
@@ -84,6 +88,7 @@ export function fakeLine(name: string, over: Partial<FakeLine> = {}): FakeLine {
     documents: 10,
     answer: () => Promise.resolve({}),
     reached: () => Promise.resolve(true),
+    happens: (event) => listeners.forEach((listener) => listener(event)),
     fail: (error) => fail(error),
     index: {
       stats: () => Promise.resolve({ documents: line.documents, chunks: 2 * line.documents, bytesOnDisk: undefined }),
@@ -118,6 +123,12 @@ export function fakeLine(name: string, over: Partial<FakeLine> = {}): FakeLine {
       } as unknown as LiveSource,
     ],
     services: {
+      freshness: {
+        subscribe: (_tenant: TenantId, listener: (event: LiveEvent) => void) => {
+          listeners.add(listener);
+          return () => void listeners.delete(listener);
+        },
+      },
       search: {
         search: async (request: SearchRequest) => {
           line.asked.push(request);

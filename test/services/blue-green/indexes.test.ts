@@ -96,6 +96,46 @@ describe('a switch', () => {
   });
 });
 
+describe('two that change the roles at once', () => {
+  it('a switch that another overtook changes nothing, also where this instance has followed the other already', async () => {
+    const lines = [fakeLine('v1-a'), fakeLine('v2-b')] as const;
+    const { service, set, recorded } = await openIndexes(lines);
+    lines[1].reached = async () => {
+      recorded.set({ live: 'v2-b', candidate: undefined, previous: 'v1-a' });
+      await set.refresh(never);
+      return true;
+    };
+    await expect(service.switch({ force: false }, never)).rejects.toMatchObject({ code: 'CATALOGUE_CHANGED' });
+    expect(recorded.state).toMatchObject({ live: 'v2-b', previous: 'v1-a' });
+  });
+
+  it('a drop of an index that becomes the live one meanwhile takes nothing away', async () => {
+    const { service, set, recorded, forgotten } = await openIndexes([fakeLine('v1-a'), fakeLine('v2-b')]);
+    const { list } = recorded.catalogue;
+    recorded.catalogue.list = async (signal) => {
+      recorded.set({ live: 'v2-b', candidate: undefined, previous: 'v1-a' });
+      await set.refresh(never);
+      return list(signal);
+    };
+    await expect(service.drop('v2-b', never)).rejects.toMatchObject({ code: 'CATALOGUE_CHANGED' });
+    expect([forgotten, recorded.dropped]).toEqual([[], []]);
+  });
+});
+
+describe('an index beside the live one that cannot be asked', () => {
+  it('is reported with the reason, hides none of the others, and is not switched to', async () => {
+    const candidate = fakeLine('v2-b');
+    candidate.index.stats = () => Promise.reject(new FreshetError('INDEX_COLLECTION_MISSING', 'fatal', 'It is gone.'));
+    const { service } = await openIndexes([fakeLine('v1-a'), candidate]);
+    const { indexes, switchBlockers } = await service.report(never);
+    expect(indexes.map(({ name, documents, failure }) => [name, documents, failure?.code])).toEqual([
+      ['v1-a', 10, undefined],
+      ['v2-b', undefined, 'INDEX_COLLECTION_MISSING'],
+    ]);
+    expect(switchBlockers).toEqual([expect.stringContaining('It is gone.')]);
+  });
+});
+
 describe('a rebuild of an index that its store cannot exchange', () => {
   const id = lineId({ embedder: 'e', redactor: 'r', chunker: 'c' });
   const name = lineName(0, id);
@@ -229,12 +269,15 @@ describe('what speaks against an index', () => {
     stats: { documents: 1, chunks: 1, bytesOnDisk: 0 },
     deadLetters: 0,
   };
-  const line = { failure: undefined };
+  const line = (over: Partial<typeof health> | { lagMs: undefined } = {}) => ({
+    failure: undefined,
+    health: { ...health, ...over },
+  });
 
   it('is nothing when it is built and close; an unknown lag alone proves nothing', () => {
-    expect(blockersOf('candidate', 'v2', line, health, { deadLetters: 0 })).toEqual([]);
-    expect(blockersOf('candidate', 'v2', line, { ...health, lagMs: undefined }, { deadLetters: 0 })).toEqual([]);
-    expect(blockersOf('candidate', 'v2', line, { ...health, isConnected: false }, { deadLetters: 0 })).toHaveLength(1);
+    expect(blockersOf('candidate', 'v2', line(), { deadLetters: 0 })).toEqual([]);
+    expect(blockersOf('candidate', 'v2', line({ lagMs: undefined }), { deadLetters: 0 })).toEqual([]);
+    expect(blockersOf('candidate', 'v2', line({ isConnected: false }), { deadLetters: 0 })).toHaveLength(1);
   });
 
   it('progress counts rows where the sources do, else documents of the live index, and is never whole before the end', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FreshetError } from '../../../src/domain/errors.ts';
+import { abortedError, FreshetError } from '../../../src/domain/errors.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { LineSet } from '../../../src/services/blue-green/line-set.ts';
@@ -52,7 +52,7 @@ describe('the lines of an instance', () => {
     const [one, two] = [fakeLine('v1'), fakeLine('v2', { reached: () => caughtUp.passed })];
     const { set } = await openSet([one, two]);
     expect((await set.answering()).name).toBe('v1');
-    await set.update({ live: 'v2', candidate: undefined, previous: 'v1' }, never);
+    await set.update(set.state, { live: 'v2', candidate: undefined, previous: 'v1' }, never);
     const first = set.answering();
     expect(await isPending(first)).toBe(true);
     // The token was read at the old index's sources after the last query went there.
@@ -67,7 +67,7 @@ describe('the lines of an instance', () => {
     const clock = createManualClock();
     const [one, two] = [fakeLine('v1'), fakeLine('v2', { reached: () => new Promise(() => undefined) })];
     const { set } = await openSet([one, two], undefined, clock);
-    await set.update({ live: 'v2', candidate: undefined, previous: 'v1' }, never);
+    await set.update(set.state, { live: 'v2', candidate: undefined, previous: 'v1' }, never);
     const first = set.answering();
     await clock.advance(1_000);
     expect(await isPending(first)).toBe(true);
@@ -85,7 +85,7 @@ describe('the lines of an instance', () => {
   it('close one that nobody names any more', async () => {
     const [one, two] = [fakeLine('v1'), fakeLine('v2')];
     const { set } = await openSet([one, two]);
-    await set.update({ candidate: undefined }, never);
+    await set.update(set.state, { candidate: undefined }, never);
     expect([one.isClosed, two.isClosed]).toEqual([false, true]);
     expect(set.all.map(({ name }) => name)).toEqual(['v1']);
     await set.close();
@@ -102,10 +102,41 @@ describe('the lines of an instance', () => {
   it('do not take an older state, read by a slow request, for a newer one', async () => {
     const { set, catalogue } = await openSet([fakeLine('v1'), fakeLine('v2')]);
     const older = catalogue.state;
-    await set.update({ live: 'v2', candidate: undefined, previous: 'v1' }, never);
+    await set.update(set.state, { live: 'v2', candidate: undefined, previous: 'v1' }, never);
     catalogue.catalogue.state = () => Promise.resolve(older);
     await set.refresh(never);
     expect(set.live.name).toBe('v2');
+  });
+
+  it('answer without one beside the live one that cannot be opened, and say why; the live one has to open', async () => {
+    const catalogue = fakeCatalogue({ live: 'v1', candidate: 'v2' });
+    const troubles: string[] = [];
+    const open = (broken: string) =>
+      LineSet.open<FakeLine>(
+        {
+          catalogue: catalogue.catalogue,
+          plan: () => ({ lines: ['v1', 'v2'].map((name) => ({ name, settings: 'main' as const })), notes: [] }),
+          open: async ({ name }) => {
+            if (name === broken) throw new FreshetError('INDEX_DAMAGED', 'fatal', 'broken');
+            return fakeLine(name);
+          },
+          make: () => Promise.resolve(),
+          clock: systemClock,
+          onTrouble: (what) => troubles.push(what),
+        },
+        never,
+      );
+    const set = await open('v2');
+    expect([(await set.answering()).name, set.candidate, set.failureOf('v2')?.code]).toEqual([
+      'v1',
+      undefined,
+      'INDEX_DAMAGED',
+    ]);
+    expect(troubles).toEqual([expect.stringContaining('v2')]);
+    catalogue.set({ live: 'v2', candidate: undefined, previous: 'v1' });
+    await expect(set.refresh(never)).rejects.toMatchObject({ code: 'INDEX_DAMAGED' });
+    expect((await set.answering()).name).toBe('v1');
+    await expect(open('v2')).rejects.toMatchObject({ code: 'INDEX_DAMAGED' });
   });
 
   it('end the instance when the live one fails, and not when another does', async () => {
@@ -164,20 +195,20 @@ describe('the lines of an instance', () => {
     expect(set.live.name).toBe('v1-theirs');
   });
 
-  it('leave nothing open when one of them cannot be opened', async () => {
+  it('leave nothing open when opening is cancelled half-way', async () => {
     const one = fakeLine('v1');
     const opening = LineSet.open(
       {
         catalogue: fakeCatalogue({ live: 'v1', candidate: 'v2' }).catalogue,
         plan: () => ({ lines: ['v1', 'v2'].map((name) => ({ name, settings: 'main' as const })), notes: [] }),
-        open: ({ name }) => (name === 'v1' ? Promise.resolve(one) : Promise.reject(new Error('no'))),
+        open: ({ name }) => (name === 'v1' ? Promise.resolve(one) : Promise.reject(abortedError())),
         make: () => Promise.resolve(),
         clock: systemClock,
         onTrouble: () => undefined,
       },
       never,
     );
-    await expect(opening).rejects.toThrow('no');
+    await expect(opening).rejects.toMatchObject({ kind: 'aborted' });
     expect(one.isClosed).toBe(true);
   });
 });

@@ -3,6 +3,7 @@ import type { Redacted } from '../../../src/domain/document.ts';
 import { FreshetError } from '../../../src/domain/errors.ts';
 import { DEFAULT_TENANT, type DocumentId } from '../../../src/domain/ids.ts';
 import type { SearchHit } from '../../../src/domain/search.ts';
+import type { FreshetEvent } from '../../../src/observability/events.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { LineSet } from '../../../src/services/blue-green/line-set.ts';
 import { isOfShare, routeServices } from '../../../src/services/blue-green/route.ts';
@@ -15,13 +16,18 @@ const request = (query: string): SearchRequest => ({ query, limit: 10, tenant: D
 const hits = (...names: string[]): SearchHit[] =>
   names.map((name) => ({ document: name as DocumentId, text: `text of ${name}` as Redacted<string> }) as SearchHit);
 
-async function route(lines: readonly [FakeLine, FakeLine], canaryShare = 0) {
+async function route(lines: readonly [FakeLine, FakeLine], canaryShare = 0, later?: FakeLine) {
   const recorded = fakeCatalogue({ live: lines[0].name, candidate: lines[1].name, canaryShare });
   const set = await LineSet.open<FakeLine>(
     {
       catalogue: recorded.catalogue,
-      plan: () => ({ lines: lines.map(({ name }) => ({ name, settings: 'main' as const })), notes: [] }),
-      open: async ({ name }) => lines.find((line) => line.name === name) as FakeLine,
+      plan: ({ live, candidate, previous }) => ({
+        lines: [live, candidate, previous]
+          .filter((name) => name !== undefined)
+          .map((name) => ({ name, settings: 'main' as const })),
+        notes: [],
+      }),
+      open: async ({ name }) => [...lines, later].find((line) => line?.name === name) as FakeLine,
       make: () => Promise.resolve(),
       clock: systemClock,
       onTrouble: () => undefined,
@@ -29,10 +35,12 @@ async function route(lines: readonly [FakeLine, FakeLine], canaryShare = 0) {
     never,
   );
   const shadow = createShadow(systemClock, { concurrency: 2, perSecond: 3, samples: 100 });
-  const { search } = routeServices({
+  const told: FreshetEvent[] = [];
+  const { search, freshness } = routeServices({
     lines: set,
     shadow,
     clock: systemClock,
+    observer: { emit: (event) => void told.push(event) },
     indexes: {} as IndexesService,
     rebuildBeside: () => Promise.reject(new Error('no')),
   });
@@ -40,7 +48,8 @@ async function route(lines: readonly [FakeLine, FakeLine], canaryShare = 0) {
   await search.search(request('first'), never);
   await new Promise((resolve) => setImmediate(resolve));
   lines.forEach(({ asked }) => asked.splice(0));
-  return { search, shadow, set };
+  told.splice(0);
+  return { search, freshness, shadow, set, recorded, told };
 }
 
 describe('a query', () => {
@@ -88,6 +97,22 @@ describe('a query', () => {
     await expect(search.search(request('q'), never)).rejects.toMatchObject({ code: 'BAD_TOKEN' });
   });
 
+  it('is told of once, whichever index answered it; a comparison with the candidate is nobody’s query', async () => {
+    const { search, shadow, told, set } = await route([fakeLine('v1'), fakeLine('v2')], 1);
+    expect((await search.search(request('q'), never)).index).toBe('v2');
+    await set.update(set.state, { canaryShare: 0 }, never);
+    expect((await search.search(request('q'), never)).index).toBe('v1');
+    await shadow.idle();
+    expect(told.map(({ type }) => type)).toEqual(['search', 'search']);
+  });
+
+  it('is not put to a candidate that fell far behind', async () => {
+    const late = fakeLine('v2', { lagMs: 60_000 });
+    const { search } = await route([fakeLine('v1'), late], 1);
+    expect((await search.search(request('q'), never)).index).toBe('v1');
+    expect(late.asked).toEqual([]);
+  });
+
   it('counts a comparison that fails, and does not show it to anybody', async () => {
     const candidate = fakeLine('v2', { answer: () => Promise.reject(new Error('broken')) });
     const { search, shadow } = await route([fakeLine('v1'), candidate]);
@@ -95,6 +120,23 @@ describe('a query', () => {
     await shadow.idle();
     expect(shadow.report('v2')).toMatchObject({ compared: 0, failed: 1, overlapByDocument: undefined });
   });
+});
+
+it('events of an index that was begun after somebody subscribed reach them once it is live', async () => {
+  const lines = [fakeLine('v1'), fakeLine('v2'), fakeLine('v3')] as const;
+  const { freshness, set, recorded } = await route([lines[0], lines[1]], 0, lines[2]);
+  const heard: string[] = [];
+  const end = freshness.subscribe(DEFAULT_TENANT, ({ type }) => heard.push(type));
+  recorded.set({ candidate: 'v3' });
+  await set.refresh(never);
+  lines[2].happens({ type: 'document.failed', document: 'd' as DocumentId, stage: 'map', code: 'NO' });
+  expect(heard).toEqual([]);
+  await set.update(set.state, { live: 'v3', candidate: undefined, previous: 'v1' }, never);
+  lines[2].happens({ type: 'document.failed', document: 'd' as DocumentId, stage: 'map', code: 'NO' });
+  expect(heard).toEqual(['document.failed']);
+  end();
+  lines[2].happens({ type: 'document.failed', document: 'd' as DocumentId, stage: 'map', code: 'NO' });
+  expect(heard).toHaveLength(1);
 });
 
 describe('the canary’s share', () => {
