@@ -58,14 +58,13 @@ describe('Avro with a schema registry', () => {
     const { registry } = world;
     await registry?.stop();
     instance = await place.start();
-    await world.sql
-      .run("UPDATE articles SET body = 'Written while no schema could be had: Apricity.' WHERE slug = 'returns'")
-      .catch(() => undefined);
+    await world.sql.run(
+      "UPDATE articles SET body = 'Written while no schema could be had: Apricity.' WHERE slug = 'returns'",
+    );
     await registry?.start();
     await instance.ready(60_000);
     await expectTrue(world, place, instance);
     expect(await slugs('Apricity')).toContain('returns');
-    const { value } = await place.json<{ data?: readonly unknown[]; letters?: readonly unknown[] }>('dlq', 'list');
-    expect(JSON.stringify(value)).not.toContain('SCHEMA');
+    expect((await place.json('dlq', 'list')).value).toMatchObject({ data: [] });
   });
 });
