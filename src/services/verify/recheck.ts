@@ -5,7 +5,7 @@ import { compareDocument } from './compare.ts';
 import type { VerifyDeps } from './deps.ts';
 import { expectedNow } from './rows-now.ts';
 import { readOne, textHash } from './stored.ts';
-import type { Expected, Suspect } from './suspects.ts';
+import { inBatches, type Expected, type Suspect } from './suspects.ts';
 import { wrongVectors } from './vectors.ts';
 
 type Look = Pick<Suspect, 'problems' | 'vectorsWrong'>;
@@ -15,8 +15,6 @@ const RECHECK_MS = 5_000;
 const FOUND_WRONG = 3;
 /** … within so many looks. One that is edited faster than it can be looked at is not called one: each of its edits rewrites it. */
 const LOOKS_MAX = 10;
-/** Suspects that wait for one token: what their rows give is held meanwhile. */
-const SUSPECTS_AT_ONCE = 200;
 
 /**
  * Looks at every suspect again and again; only what stays wrong is a problem. A look reads the row, waits until the index has caught up
@@ -29,9 +27,7 @@ export async function recheck(
   signal: AbortSignal,
 ): Promise<readonly Suspect[]> {
   const problems: Suspect[] = [];
-  for (let from = 0; from < suspects.length; from += SUSPECTS_AT_ONCE) {
-    problems.push(...(await recheckSome(deps, suspects.slice(from, from + SUSPECTS_AT_ONCE), signal)));
-  }
+  for (const some of inBatches(suspects)) problems.push(...(await recheckSome(deps, some, signal)));
   return problems;
 }
 

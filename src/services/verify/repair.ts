@@ -6,6 +6,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { DocumentWrite, Index } from '../../ports/index-store.ts';
 import type { ExpectedDocument } from './expected.ts';
 import { visiblePlace } from './placement.ts';
+import { orPoison, type Expected } from './suspects.ts';
 
 export interface RepairDeps {
   readonly index: Index;
@@ -18,19 +19,22 @@ export interface RepairDeps {
   readonly forgetHeads: () => void;
 }
 
+/**
+ * Mends documents. Resolves with how many: not those whose rows cannot be indexed as they are, which stay as they were and are reported.
+ * @param expectedOf what the rows of some documents give now; asked again for those that changed meanwhile
+ */
 export type Repair = (
-  id: DocumentId,
-  /** What its row gives now; undefined when it must not be indexed. Asked again whenever the document changed meanwhile. */
-  expected: () => Promise<ExpectedDocument | undefined>,
+  ids: readonly DocumentId[],
+  expectedOf: (ids: readonly DocumentId[]) => Promise<ReadonlyMap<DocumentId, Expected>>,
   signal: AbortSignal,
-) => Promise<void>;
+) => Promise<number>;
 
 /** A document that changes faster than this is mended by its own changes. */
 const ATTEMPTS = 5;
 
 /**
- * Mends one document: wrong chunks are deleted by id, whatever their stamp, and the right ones written at the head's own version in a new
- * generation, which beats what is there and is beaten by the next change of the row.
+ * Wrong chunks are deleted by id, whatever their stamp, and the right ones written at the head's own version in a new generation, which
+ * beats what is there and is beaten by the next change of the row.
  */
 export function createRepair(deps: RepairDeps): Repair {
   const { index, clock } = deps;
@@ -45,21 +49,48 @@ export function createRepair(deps: RepairDeps): Repair {
     }
     return generation;
   };
-  return async (id, expectedNow, signal) => {
-    for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-      // The head before the row: what is written at the head's version must not be older than it.
-      const head = (await index.heads([id], signal)).get(id);
-      const expected = await expectedNow();
-      const write = await repairWrite(deps, id, expected, head, await generationAbove(head, signal), signal);
-      await index.deleteChunks(await storedIds(index, id, signal), signal);
-      await index.apply(write, signal);
-      deps.forgetHeads();
-      const now = (await index.heads([id], signal)).get(id);
-      if (now !== undefined && compareStamps(now, write.head) === 0) return;
-      // The pipeline wrote a change meanwhile, perhaps keeping a chunk that was deleted under it: mend that one.
+  const headOf = async (id: DocumentId, signal: AbortSignal): Promise<Head | undefined> =>
+    (await index.heads([id], signal)).get(id);
+
+  /** False when the document changed meanwhile, perhaps keeping a chunk that was deleted under it. */
+  const mend = async (
+    id: DocumentId,
+    head: Head | undefined,
+    expected: ExpectedDocument | undefined,
+    signal: AbortSignal,
+  ): Promise<boolean> => {
+    // The documents before this one took their time.
+    if (!isSameStamp(await headOf(id, signal), head)) return false;
+    const write = await repairWrite(deps, id, expected, head, await generationAbove(head, signal), signal);
+    await index.deleteChunks(await storedIds(index, id, signal), signal);
+    await index.apply(write, signal);
+    deps.forgetHeads();
+    return isSameStamp(await headOf(id, signal), write.head);
+  };
+
+  return async (ids, expectedOf, signal) => {
+    let left = ids;
+    let refused = 0;
+    for (let attempt = 1; attempt <= ATTEMPTS && left.length > 0; attempt += 1) {
+      // The heads before the rows: what is written at a head's version must not be older than it.
+      const heads = await index.heads(left, signal);
+      const expected = await expectedOf(left);
+      const changed: DocumentId[] = [];
+      for (const id of left) {
+        const wanted = expected.get(id);
+        // One that the redactor or the embedder refuses keeps no other from being mended.
+        const done = wanted === 'poison' ? wanted : await orPoison(() => mend(id, heads.get(id), wanted, signal));
+        if (done === 'poison') refused += 1;
+        else if (!done) changed.push(id);
+      }
+      left = changed;
     }
+    return ids.length - refused;
   };
 }
+
+const isSameStamp = (a: Head | undefined, b: Head | undefined): boolean =>
+  a === undefined || b === undefined ? a === b : compareStamps(a, b) === 0;
 
 async function storedIds(index: Index, id: DocumentId, signal: AbortSignal): Promise<readonly ChunkId[]> {
   const ids: ChunkId[] = [];

@@ -29,3 +29,10 @@ export async function orPoison<T>(work: () => Promise<T>): Promise<T | 'poison'>
     throw error;
   }
 }
+
+/** Suspects that are looked at together: what their rows give is held in memory, and a table that can only be read whole is read once for them. */
+const AT_ONCE = 200;
+
+export function* inBatches(suspects: readonly Suspect[]): Generator<readonly Suspect[]> {
+  for (let from = 0; from < suspects.length; from += AT_ONCE) yield suspects.slice(from, from + AT_ONCE);
+}

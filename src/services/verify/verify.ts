@@ -1,5 +1,5 @@
 import type { Head } from '../../domain/document.ts';
-import { FreshetError, kindOf } from '../../domain/errors.ts';
+import { kindOf } from '../../domain/errors.ts';
 import type { DocumentId, TableId } from '../../domain/ids.ts';
 import type { StoredChunk } from '../../ports/index-store.ts';
 import type { RowScan } from '../../ports/rows.ts';
@@ -8,11 +8,10 @@ import type { Progress, VerifyReport } from '../services.ts';
 import { currentToken, tokenReached } from '../tokens.ts';
 import { compareDocument, type Problem, type StoredState } from './compare.ts';
 import type { VerifyDeps } from './deps.ts';
-import type { ExpectedDocument } from './expected.ts';
 import { recheck } from './recheck.ts';
 import { expectedNow } from './rows-now.ts';
 import { readStored, textHash } from './stored.ts';
-import { orPoison, type Suspect } from './suspects.ts';
+import { inBatches, type Expected, type Suspect } from './suspects.ts';
 import { wrongVectors } from './vectors.ts';
 
 export type { VerifyDeps } from './deps.ts';
@@ -164,29 +163,27 @@ function withVectors(scan: RowScanResult, wrong: ReadonlySet<DocumentId>): reado
 }
 
 async function repairAll(
-  deps: VerifyDeps,
+  { expectations, repair }: VerifyDeps,
   found: readonly Suspect[],
   onProgress: (progress: Progress) => void,
   signal: AbortSignal,
 ): Promise<number> {
+  const byId = new Map(found.map((suspect) => [suspect.id, suspect]));
+  const expectedOf = async (ids: readonly DocumentId[]): Promise<ReadonlyMap<DocumentId, Expected>> => {
+    const suspects = ids.flatMap((id) => byId.get(id) ?? []);
+    const expected = await expectedNow(expectations, suspects, signal);
+    return new Map([...expected].map(([{ id }, gives]) => [id, gives]));
+  };
   let repaired = 0;
-  for (const suspect of found) {
+  for (const some of inBatches(found)) {
     onProgress({ phase: 'repairing', done: repaired, total: found.length });
-    // One that the redactor or the embedder refuses stays as it is, and is reported; the others are mended all the same.
-    const outcome = await orPoison(() => deps.repair(suspect.id, () => toRepair(deps, suspect, signal), signal));
-    if (outcome !== 'poison') repaired += 1;
+    repaired += await repair(
+      some.map(({ id }) => id),
+      expectedOf,
+      signal,
+    );
   }
   return repaired;
-}
-
-async function toRepair(
-  { expectations }: VerifyDeps,
-  suspect: Suspect,
-  signal: AbortSignal,
-): Promise<ExpectedDocument | undefined> {
-  const expected = (await expectedNow(expectations, [suspect], signal)).get(suspect);
-  if (expected !== 'poison') return expected;
-  throw new FreshetError('ROW_NOT_INDEXABLE', 'poison', 'The row cannot be indexed as it is; see the dead letters.');
 }
 
 function tableOf(head: Head | undefined): TableId {
