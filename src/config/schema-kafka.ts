@@ -135,7 +135,7 @@ export const kafkaSource = section('Topics that Debezium writes, read from Kafka
     'Debezium’s `topic.prefix`. A table’s topic is then `<prefix>.<schema.table>`, unless it names its own.',
   ).exactOptional(),
   topics: listOf(
-    'Topics to read besides those of the tables, e.g. one that many tables were routed to.',
+    'Topics to read besides those of the tables, e.g. one that many tables were routed to, or `<prefix>.message` for heartbeats with the database’s own time.',
   ).exactOptional(),
   topicPattern: pattern(
     'Regular expression over whole topic names; topics that appear later are found too.',

@@ -5,7 +5,14 @@ import { compose, text } from './compose.ts';
 const connector = JSON.parse(text('docker/connect/articles.json')) as Readonly<Record<string, string>>;
 const freshet = parse(text('docker/freshet.yaml')) as {
   readonly sources: Readonly<
-    Record<string, { readonly topicPrefix: string; readonly tables: Readonly<Record<string, unknown>> }>
+    Record<
+      string,
+      {
+        readonly topicPrefix: string;
+        readonly topics: readonly string[];
+        readonly tables: Readonly<Record<string, unknown>>;
+      }
+    >
   >;
 };
 const connect = compose.services.connect?.environment ?? {};
@@ -22,13 +29,15 @@ describe('docker/connect/articles.json', () => {
     expect(connect.CONNECT_CONNECTOR_CLIENT_CONFIG_OVERRIDE_POLICY).toBe('All');
   });
 
-  it('sends truncations, tombstones, exact decimals and heartbeats', () => {
+  it('sends truncations, tombstones, exact decimals and heartbeats that are committed, and read', () => {
     expect(connector).toMatchObject({
       'skipped.operations': 'none',
       'tombstones.on.delete': 'true',
       'decimal.handling.mode': 'string',
     });
     expect(Number(connector['heartbeat.interval.ms'])).toBeGreaterThan(0);
+    expect(connector['heartbeat.action.query']).toContain('pg_logical_emit_message(true,');
+    expect(Object.values(freshet.sources)[0]?.topics).toEqual([`${connector['topic.prefix']}.message`]);
     // Truncations have no key, and a compacted topic refuses records without one: the connector would stop.
     expect(connector['topic.creation.default.cleanup.policy']).toBe('delete');
   });
