@@ -5,7 +5,6 @@ import { consume, type Consumer } from './support/consumer.ts';
 import { createFakeWorld } from './support/fake-world.ts';
 import { createTestDecoder, TABLE } from './support/rows.ts';
 
-const never = new AbortController().signal;
 const codeOf = (error: unknown): string | undefined => (error instanceof FreshetError ? error.code : undefined);
 const transient = new FreshetError('KAFKA_UNAVAILABLE', 'transient', 'away');
 const owned = async ({ source }: Consumer): Promise<number> => (await source.freshness()).partitions.length;
@@ -238,62 +237,5 @@ describe('a Kafka source and its settings', () => {
     await sources[0]!.replay('beginning');
     await consumers[0]!.until(() => count() === 12);
     await Promise.all(consumers.map((consumer) => consumer.stop()));
-  });
-});
-
-describe('a Kafka source tells how fresh it is', () => {
-  it('by the commit time of settled changes, and of quiet partitions once every one passed what stood behind it', async () => {
-    const { kafka, source } = createFakeWorld(2);
-    const held: (() => void)[] = [];
-    const live = source();
-    const consumer = consume(live, ({ event }) =>
-      event.kind === 'row-upserted' && event.row['text'] === 'slow'
-        ? new Promise((resolve) => held.push(resolve))
-        : undefined,
-    );
-    kafka.write('t', 1, { text: 'quick', time: 50_000 }, 0);
-    const asOfs = async (): Promise<(number | undefined)[]> =>
-      (await live.freshness()).partitions.map(({ asOf }) => asOf);
-    await consumer.until(async () => (await asOfs())[0] === 49_999);
-    expect((await asOfs())[1]).toBeUndefined();
-    kafka.write('t', 2, { text: 'slow', time: 60_000 }, 1);
-    await consumer.until(() => held.length === 1);
-    kafka.write('t', 0, { other: true, time: 70_000 }, 0);
-    await consumer.until(() => kafka.committed('g', 't', 0) === 2n);
-    expect((await asOfs())[1]).toBeUndefined();
-    held[0]!();
-    await consumer.until(async () => (await asOfs()).every((asOf) => asOf === 69_999));
-    await consumer.until(async () =>
-      (await live.freshness()).partitions.every(({ lagEvents, lagMs }) => lagEvents === 0 && lagMs === 0),
-    );
-    await consumer.stop();
-  });
-
-  it('holds a token until everything before it is settled, markers and removed records included', async () => {
-    const { kafka, source } = createFakeWorld(2);
-    const live = source();
-    const consumer = consume(live);
-    kafka.write('t', 1, { text: 'x' }, 0);
-    kafka.skip('t', 0);
-    const token = await live.currentToken(never);
-    expect(token).toMatch(/^k1\./);
-    expect(await live.reached(token, 5_000, never)).toBe(true);
-    expect(await live.reached(live.coveredToken()!, 0, never)).toBe(true);
-    await consumer.until(() => kafka.committed('g', 't', 0) === 2n);
-    kafka.topics.get('t')![1]!.end += 5n;
-    const ahead = await live.currentToken(never);
-    expect(await live.reached(ahead, 20, never)).toBe(false);
-    await consumer.stop();
-    await expect(live.reached('f1.e30', 0, never)).rejects.toMatchObject({ code: 'BAD_TOKEN', kind: 'poison' });
-  });
-
-  it('takes a plain LSN, once a change at or after it was read and everything before is settled', async () => {
-    const { kafka, source } = createFakeWorld();
-    const live = source();
-    const consumer = consume(live);
-    kafka.write('t', 1, { text: 'x', lsn: 100 });
-    expect(await live.reached('0/64', 5_000, never)).toBe(true);
-    expect(await live.reached('0/65', 20, never)).toBe(false);
-    await consumer.stop();
   });
 });

@@ -277,6 +277,53 @@ describe('records that are no rows', () => {
   });
 });
 
+describe('how far a connector is in its database', () => {
+  const message = (txId: number | null): object => {
+    const parts = change({ op: 'c', table: '', sequence: [90, 100], us: 7_000_000 }) as { readonly source: object };
+    const source = { ...parts.source, txId };
+    return { ...parts, op: 'm', message: { prefix: 'heartbeat', content: '' }, source };
+  };
+  const read = (parts: Partial<RecordParts>): DecodedRecord =>
+    decode({ topic: 'cdc.message', offset: 0, key: { prefix: 'heartbeat' }, ...parts });
+
+  it('is told by a message that was committed; by one outside a transaction only its place in the log', () => {
+    expect(read({ value: message(7) })).toEqual({
+      event: { kind: 'nothing', reason: 'logical-message' },
+      connector: 'cdc',
+      sourceTime: 7_000,
+      lsn: 100n,
+    });
+    expect(read({ value: message(null) })).not.toHaveProperty('sourceTime');
+  });
+
+  it('is told by a change of any table, and by no row that was read', () => {
+    const other = { topic: 'cdc.public.heartbeat', key: { id: 1 } };
+    const changed = change({ op: 'u', table: 'heartbeat', after: { id: 1 }, sequence: [90, 100], us: 7_000_000 });
+    expect(read({ ...other, value: changed })).toMatchObject({ sourceTime: 7_000, lsn: 100n });
+    const parts = { table: 'heartbeat', after: { id: 1 }, sequence: [90, 100], us: 7_000_000 } as const;
+    const snapshot = read({ ...other, value: change({ op: 'r', ...parts, snapshot: 'last' }) });
+    expect(snapshot).toEqual({
+      event: { kind: 'nothing', reason: 'untracked-table' },
+      connector: 'cdc',
+      snapshot: { table: undefined, marker: 'last' },
+    });
+  });
+
+  it('is told by a row without an envelope only where added fields say that it was not read', () => {
+    const topic = 'cdc.public.docs';
+    const row = { id: 1, __source_ts_ms: 7_000, __lsn: 100 };
+    const of = (value: object): DecodedRecord => decode({ topic, offset: 0, key: { id: 1 }, value });
+    expect(of({ ...row, __op: 'u' })).toMatchObject({ sourceTime: 7_000, lsn: 100n });
+    expect(of({ ...row, __op: 'c', __source_snapshot: 'false' })).toMatchObject({ sourceTime: 7_000, lsn: 100n });
+    for (const value of [row, { ...row, __op: 'c' }, { ...row, __op: 'r' }]) {
+      const decoded = of(value);
+      expect(decoded).not.toHaveProperty('sourceTime');
+      expect(decoded).not.toHaveProperty('lsn');
+      expect(decoded.event).toMatchObject({ kind: 'row-upserted', committedAt: 7_000 });
+    }
+  });
+});
+
 describe('a record that cannot be decoded', () => {
   it('keeps what is known of it, and shows nothing of its text', () => {
     const event = eventOf({ offset: 4, timestamp: 77, key: { id: 1 }, value: '{"secret":"jane@example.com"' });

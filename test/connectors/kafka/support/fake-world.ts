@@ -1,4 +1,5 @@
 import { createMemoryCheckpoints } from '../../../../connectors/memory/checkpoints.ts';
+import type { KafkaClient } from '../../../../connectors/kafka/client/client.ts';
 import type { KafkaSourceOptions } from '../../../../connectors/kafka/options.ts';
 import { createKafkaSource, type KafkaSource } from '../../../../connectors/kafka/source.ts';
 import { systemClock } from '../../../../src/runtime/clock.ts';
@@ -18,7 +19,7 @@ export function createFakeWorld(partitions = 1) {
     kafka,
     checkpoints,
     observer,
-    source: (options: Partial<KafkaSourceOptions> = {}): KafkaSource =>
+    source: (options: Partial<KafkaSourceOptions> = {}, client: KafkaClient = kafka.client()): KafkaSource =>
       createKafkaSource(
         {
           name: 'app',
@@ -33,7 +34,7 @@ export function createFakeWorld(partitions = 1) {
           ...options,
           limits: { ...FAST, ...options.limits },
         },
-        kafka.client(),
+        client,
       ),
   };
 }
