@@ -137,9 +137,8 @@ describe('PostgreSQL, Debezium, Kafka, Freshet', () => {
     const { value } = await alone.json<Verdict>('verify');
     expect(value).toMatchObject({ missing: 0, stale: 0, ghost: 0, duplicate: 0 });
     expect(value.comparedWith.find(({ source }) => source === 'help')?.origin).toMatch(/topic/);
-    // The row whose large value the log holds no more: nobody could look it up, and no placeholder is indexed in its place.
-    const { value: letters } = await alone.json<{ data: readonly { readonly code: string }[] }>('dlq', 'list');
-    expect(letters.data.map(({ code }) => code)).toEqual(['TOAST_VALUE_UNAVAILABLE']);
+    // The row that was renamed and moved without its large value could not be looked up; the incremental snapshot brought it again, whole.
+    expect((await alone.json('dlq', 'list')).value).toMatchObject({ data: [] });
     await other.stop();
   });
 
