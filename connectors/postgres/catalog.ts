@@ -75,6 +75,32 @@ function splitName(id: string): { schema: string; name: string } {
   return { schema: id.slice(0, dot), name: id.slice(dot + 1) };
 }
 
+/**
+ * What a table is wanted for: a log's changes name their rows by the replica identity; where they come another way, any key that names one
+ * row will do.
+ */
+export type TableUse = 'changes' | 'rows';
+
+function keyOfRows({ id, key }: TablePlace, row: TableRow, qualified: string): readonly string[] {
+  const unique = [row.primary_key, row.identity_index, ...(row.unique_keys ?? [])].filter(
+    (columns) => columns !== null,
+  );
+  const [first] = unique;
+  if (key !== undefined ? unique.some((columns) => sameSet(columns, key)) : first !== undefined)
+    return key ?? (first as string[]);
+  throw setupError(
+    key === undefined ? 'TABLE_WITHOUT_KEY' : 'KEY_NOT_UNIQUE',
+    key === undefined
+      ? `Table ${qualified} has no primary key, so no row of ${id} can be looked up. Add one: ALTER TABLE ${qualified} ADD PRIMARY KEY (…).`
+      : keyNotUnique(id, key, qualified),
+    { table: id },
+  );
+}
+
+const keyNotUnique = (id: TableId, key: readonly string[], qualified: string): string =>
+  `The key (${key.join(', ')}) of table ${id} is not the primary key nor a unique index over NOT NULL columns. ` +
+  `Create one: CREATE UNIQUE INDEX ON ${qualified} (${key.join(', ')}), with the columns NOT NULL.`;
+
 /** The one column list that names a row for ever, or an error that says how to get one. */
 function chooseKey(table: TablePlace, row: TableRow, qualified: string): readonly string[] {
   const { id, key } = table;
@@ -88,8 +114,7 @@ function chooseKey(table: TablePlace, row: TableRow, qualified: string): readonl
       key === undefined
         ? `Table ${id} has REPLICA IDENTITY FULL and no primary key, so nothing names a row. Add a primary key, or configure ` +
             '"key" with the columns of a unique index whose columns are all NOT NULL.'
-        : `The key (${key.join(', ')}) of table ${id} is not the primary key nor a unique index over NOT NULL columns. ` +
-            `Create one: CREATE UNIQUE INDEX ON ${qualified} (${key.join(', ')}), with the columns NOT NULL.`,
+        : keyNotUnique(id, key, qualified),
       { table: id },
     );
   }
@@ -117,7 +142,11 @@ function chooseKey(table: TablePlace, row: TableRow, qualified: string): readonl
 }
 
 /** Undefined when there is no such table. */
-export async function inspectTable(database: Database, table: TablePlace): Promise<TablePlan | undefined> {
+export async function inspectTable(
+  database: Database,
+  table: TablePlace,
+  use: TableUse = 'changes',
+): Promise<TablePlan | undefined> {
   const { id } = table;
   const relation = table.relation ?? id;
   const { schema, name } = splitName(relation);
@@ -130,7 +159,7 @@ export async function inspectTable(database: Database, table: TablePlace): Promi
       { table: id },
     );
   }
-  if (row.relpersistence !== 'p') {
+  if (use === 'changes' && row.relpersistence !== 'p') {
     throw setupError(
       'TABLE_KIND',
       `Table ${id} is unlogged or temporary: its changes are not in the log. Mend: ALTER TABLE ${relation} SET LOGGED.`,
@@ -144,7 +173,7 @@ export async function inspectTable(database: Database, table: TablePlace): Promi
       { table: id },
     );
   }
-  const key = chooseKey(table, row, relation);
+  const key = (use === 'rows' ? keyOfRows : chooseKey)(table, row, relation);
   return {
     id,
     oid: Number(row.oid),

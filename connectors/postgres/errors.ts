@@ -119,6 +119,10 @@ export function setupError(code: string, message: string, details: Record<string
   return new FreshetError(code, 'fatal', message, { details });
 }
 
+/** One about what a table is, not about the server. */
+export const isTableError = (error: unknown): error is FreshetError =>
+  error instanceof FreshetError && /^(TABLE|KEY)_/.test(error.code);
+
 /** Thrown inside the source to make it connect and check everything again; with a reason, in a new epoch. */
 export class Restart extends Error {
   readonly newEpoch: string | undefined;

@@ -2,10 +2,10 @@ import type { Row } from '../../src/domain/change.ts';
 import { FreshetError } from '../../src/domain/errors.ts';
 import type { RowKey, TableId } from '../../src/domain/ids.ts';
 import type { RowLookup, RowScan } from '../../src/ports/rows.ts';
-import { inspectTable, tableMissing, type TablePlace } from './catalog.ts';
+import { inspectTable, tableMissing, type TablePlace, type TableUse } from './catalog.ts';
 import { Database, type ConnectionConfig } from './connection.ts';
 import { Decoders } from './decode.ts';
-import { isDefinitionGone, stateOf } from './errors.ts';
+import { isDefinitionGone, isTableError, stateOf } from './errors.ts';
 import { DEFAULT_LIMITS } from './options.ts';
 import { RowReader } from './rows.ts';
 import type { TablePlan } from './table-plan.ts';
@@ -16,12 +16,14 @@ export class TableRows implements RowLookup, RowScan {
   readonly #database: Database;
   readonly #reader: RowReader;
   readonly #tables: readonly TablePlace[];
+  readonly #use: TableUse;
   #plans = new Map<TableId, TablePlan>();
 
-  constructor(database: Database, reader: RowReader, tables: readonly TablePlace[]) {
+  constructor(database: Database, reader: RowReader, tables: readonly TablePlace[], use: TableUse = 'changes') {
     this.#database = database;
     this.#reader = reader;
     this.#tables = tables;
+    this.#use = use;
   }
 
   /** Someone has just looked. */
@@ -31,7 +33,11 @@ export class TableRows implements RowLookup, RowScan {
 
   async row(table: TableId, key: RowKey, _signal: AbortSignal): Promise<Row | undefined> {
     const known = this.#plans.get(table) ?? (await this.#find(table));
-    if (known === undefined) return undefined;
+    if (known === undefined) {
+      // Of a table that another log tells of, a missing one is a wrong name or database, not rows that were deleted.
+      if (this.#use === 'rows') throw tableMissing(table);
+      return undefined;
+    }
     try {
       return await this.#reader.row(known, key);
     } catch (error) {
@@ -52,7 +58,7 @@ export class TableRows implements RowLookup, RowScan {
 
   async #find(id: TableId): Promise<TablePlan | undefined> {
     const table = this.#tables.find((candidate) => candidate.id === id);
-    const plan = table === undefined ? undefined : await inspectTable(this.#database, table);
+    const plan = table === undefined ? undefined : await inspectTable(this.#database, table, this.#use);
     if (plan !== undefined) this.#plans.set(id, plan);
     return plan;
   }
@@ -70,10 +76,17 @@ export function openPostgresRows(options: {
 }): RowLookup & RowScan & AsyncDisposable {
   const database = new Database(options.connectionString, options.name);
   const reader = new RowReader(database, new Decoders(database), DEFAULT_LIMITS.chunkBytes);
-  const rows = new TableRows(database, reader, options.tables);
+  const rows = new TableRows(database, reader, options.tables, 'rows');
   return {
     origin: rows.origin,
-    row: (table, key, signal) => rows.row(table, key, signal),
+    async row(table, key, signal) {
+      try {
+        return await rows.row(table, key, signal);
+      } catch (error) {
+        // The log goes on without this database: the record waits in the dead letters until the table is mended.
+        throw isTableError(error) ? poison(error) : error;
+      }
+    },
     rows: (table, signal) => rows.rows(table, signal),
     [Symbol.asyncDispose]: () => database.end(),
   };
