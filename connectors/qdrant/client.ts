@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import PQueue from 'p-queue';
 import { QdrantClient } from '@qdrant/js-client-rest';
 import { Agent } from 'undici';
@@ -40,6 +41,8 @@ export class QdrantCalls implements AsyncDisposable {
   readonly #closed = new AbortController();
 
   constructor(connection: QdrantConnection) {
+    // Every request in flight listens: no leak, so Node need not warn of one.
+    setMaxListeners(0, this.#closed.signal);
     const { url, apiKey, ca, concurrency = DEFAULT_CONCURRENCY } = connection;
     this.#connection = connection;
     this.timeoutMs = connection.timeoutMs ?? DEFAULT_TIMEOUT_MS;
@@ -79,6 +82,8 @@ export class QdrantCalls implements AsyncDisposable {
 
   async #queued<T>(task: () => Promise<T>, signal: AbortSignal, urgency: Urgency): Promise<T> {
     throwIfAborted(signal);
+    // So does every one that waits here, and callers ask for many things at once with one signal.
+    setMaxListeners(0, signal);
     try {
       return await this.#queue.add(task, { signal, priority: urgency === 'read' ? 1 : 0 });
     } catch (error) {

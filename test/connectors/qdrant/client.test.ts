@@ -264,6 +264,26 @@ function inspected(error: FreshetError): string {
   return `${error.message} ${error.stack} ${JSON.stringify(error.details)} ${String(error.cause)}`;
 }
 
+describe('Many requests at once with one signal', () => {
+  it('are no leak: Node warns of none', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error): number => warnings.push(warning);
+    process.on('warning', note);
+    try {
+      await withServer(
+        (_heard, response) => json(response, 200, { result: [] }),
+        async ({ calls }) => {
+          const { signal } = new AbortController();
+          await Promise.all(Array.from({ length: 40 }, () => retrieve(calls, signal)));
+        },
+      );
+    } finally {
+      process.off('warning', note);
+    }
+    expect(warnings).toEqual([]);
+  });
+});
+
 describe('The version of the server', () => {
   const check = (version: string): Promise<FreshetError | undefined> => {
     let found: FreshetError | undefined;
