@@ -1,7 +1,7 @@
 import kafkajs, { type LogEntry } from 'kafkajs';
 import type { Clock } from '../../../src/ports/clock.ts';
 
-/** What the client library says. Its own text may hold whatever a broker sent, and is not passed on: only where, and a name for what. */
+/** What the client library says. Its own text may hold whatever a broker sent: it serves to recognise things, and is not passed on. */
 export interface ClientLog {
   readonly level: 'info' | 'warn' | 'error';
   /** Which part of the library, e.g. `ConsumerGroup`. */
@@ -19,11 +19,12 @@ export function logCreator(listener: (entry: ClientLog) => void): () => (entry: 
   const { logLevel } = kafkajs;
   return () =>
     ({ namespace, level, log }) => {
-      const { message, topic, partition } = log as LogEntry['log'] & { topic?: unknown; partition?: unknown };
+      const { message, error, topic, partition } = log as LogEntry['log'] & Readonly<Record<string, unknown>>;
       listener({
         level: level === logLevel.ERROR ? 'error' : level === logLevel.WARN ? 'warn' : 'info',
         part: namespace,
-        message,
+        // A refused request says only which one it was; why, it says beside that.
+        message: typeof error === 'string' ? `${message}: ${error}` : message,
         ...(typeof topic === 'string' ? { topic } : {}),
         ...(typeof partition === 'number' ? { partition } : {}),
       });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { registerCodecs } from '../../../connectors/kafka/client/codecs.ts';
 import { asFreshetError, isMembershipLost } from '../../../connectors/kafka/client/errors.ts';
 import { kafkaConfig } from '../../../connectors/kafka/client/kafka.ts';
-import { logCreator, type ClientLog } from '../../../connectors/kafka/client/log.ts';
+import { logCreator, quietly, type ClientLog } from '../../../connectors/kafka/client/log.ts';
 import { clientCredentialsToken } from '../../../connectors/kafka/client/oauth.ts';
 import { committedOnly, type RawMessage } from '../../../connectors/kafka/client/records.ts';
 import { resume, type Observed } from '../../../connectors/kafka/epoch.ts';
@@ -270,6 +270,22 @@ describe('what kafkajs brings', () => {
       log: { timestamp: '', message: 'm', topic: 't', partition: 1, payload: 'secret' },
     });
     expect(entries).toEqual([{ level: 'error', part: 'ConsumerGroup', message: 'm', topic: 't', partition: 1 }]);
+  });
+
+  it('reports a request that was refused, but not because the group is rebalancing', () => {
+    const heard: ClientLog[] = [];
+    const log = logCreator(quietly(createManualClock(), 1_000, (entry) => heard.push(entry)))();
+    const refused = (namespace: string, error: string): void =>
+      log({
+        namespace,
+        level: kafkajs.logLevel.ERROR,
+        label: 'ERROR',
+        log: { timestamp: '', message: 'Response Heartbeat(key: 12, version: 3)', error },
+      });
+    refused('Connection', 'The group is rebalancing, so a rejoin is needed');
+    expect(heard).toEqual([]);
+    refused('Connection', 'Not authorized to access group');
+    expect(heard).toMatchObject([{ level: 'error', part: 'Connection' }]);
   });
 });
 
