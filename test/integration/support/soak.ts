@@ -28,6 +28,7 @@ const FROZEN_MS = { least: 1_000, most: 12_000 };
 /** Killed for this long: some shorter and some longer than what waits for it is patient. */
 const DEAD_MS = { least: 0, most: 8_000 };
 const UP_MS = 180_000;
+const LATE_MS = 30_000;
 
 interface Member {
   readonly name: string;
@@ -100,6 +101,12 @@ export async function soak({ seed, minutes, instances, report }: SoakOptions): P
     await caughtUp(world, instance, UP_MS);
     const verdict = await verdictOf(place);
     checkAlive();
+    if (verdict.problems.length > 0) {
+      // Whether it was late or is wrong: the verdict that counts is the first.
+      say(`not clean: ${JSON.stringify(verdict)}`);
+      await sleep(LATE_MS);
+      say(`${seconds(LATE_MS)} later: ${JSON.stringify(await verdictOf(place))}`);
+    }
     say(`${load.statements} statements, ${faults} faults: ${JSON.stringify(verdict)}`);
     return { verdict, statements: load.statements, faults };
   } finally {
