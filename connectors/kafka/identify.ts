@@ -13,7 +13,7 @@ export type Say = (level: 'info' | 'warn' | 'error', code: string, message: stri
  * @throws fatal KAFKA_*, transient
  */
 export async function identify(
-  { name, epoch = 0, topics, tables, start = 'earliest' }: KafkaSourceOptions,
+  { name, epoch = 0, topics, rowless = [], tables, start = 'earliest' }: KafkaSourceOptions,
   log: LogReader,
   store: StateStore,
   say: Say,
@@ -24,7 +24,7 @@ export async function identify(
   if (stored !== undefined && stored.epoch > epoch) throw epochLowered(stored.epoch, epoch);
   if (stored === undefined || stored.epoch < epoch) {
     if (start === 'earliest') {
-      for (const [topic, { partition, earliest }] of await incompleteTopics(log, names)) {
+      for (const [topic, { partition, earliest }] of await incompleteTopics(log, names, rowless)) {
         say(
           'warn',
           'KAFKA_TOPIC_INCOMPLETE',
@@ -53,7 +53,7 @@ export async function identify(
   if (changed.length > 0 || added.length > 0) {
     const known = await store.topics(epoch);
     const old = names.filter((topic) => known.includes(topic));
-    for (const [topic, { partition, earliest }] of await incompleteTopics(log, old)) {
+    for (const [topic, { partition, earliest }] of await incompleteTopics(log, old, rowless)) {
       const why = `the settings of ${changed.map(({ id }) => id).join(', ')} were changed (mapping, redaction, chunker or embedder), and every row must be indexed anew`;
       if (changed.length > 0) throw topicIncomplete({ topic, partition }, earliest, why);
       say(
@@ -83,12 +83,14 @@ async function startOffsets(log: LogReader, start: KafkaStart, topics: readonly 
   return new Map(Object.entries(start.offsets).map(([key, offset]) => [key, BigInt(offset)]));
 }
 
-/** The first partition of each topic whose beginning was removed, for another reason than that a newer record of the key is there. */
+/** The first partition of each topic of rows whose beginning was removed, for another reason than that a newer record of the key is there. */
 export async function incompleteTopics(
   log: LogReader,
-  topics: readonly string[],
+  all: readonly string[],
+  rowless: readonly string[] = [],
 ): Promise<ReadonlyMap<string, { readonly partition: number; readonly earliest: bigint }>> {
   const found = new Map<string, { readonly partition: number; readonly earliest: bigint }>();
+  const topics = all.filter((topic) => !rowless.includes(topic));
   if (topics.length === 0) return found;
   for (const [key, earliest] of await log.offsets(topics, 'earliest')) {
     const slash = key.lastIndexOf('/');

@@ -17,7 +17,7 @@ export interface KafkaFindings {
   /** Records that the group has not committed; undefined before it committed any. */
   readonly lag: bigint | undefined;
   readonly members: number;
-  /** Time of the newest record of the heartbeat topics; undefined where there is none. */
+  /** Time of the newest record of those heartbeat topics that tell how far the database is read; undefined where there is none. */
   readonly heartbeatAt: number | undefined;
 }
 
@@ -35,7 +35,7 @@ export async function inspectKafka(
     const { topics: there } = await log.cluster();
     const names = matchingTopics(wanted.topics, there.keys());
     const [cut, ends, committed, members] = await Promise.all([
-      incompleteTopics(log, names),
+      incompleteTopics(log, names, wanted.heartbeatTopics),
       log.offsets(names, 'end'),
       log.committed(wanted.groupId, names),
       membersOf(connection, wanted.groupId),
@@ -49,13 +49,16 @@ export async function inspectKafka(
       members,
       heartbeatAt: await newestRecordAt(
         log,
-        wanted.heartbeatTopics.filter((topic) => there.has(topic)),
+        wanted.heartbeatTopics.filter((topic) => there.has(topic) && provesTime(topic)),
       ),
     };
   } finally {
     await log.close();
   }
 }
+
+/** Debezium's own heartbeats bear the connector's clock: they say that it lives, not how far behind it is. */
+const provesTime = (topic: string): boolean => !topic.startsWith('__debezium-heartbeat');
 
 async function newestRecordAt(log: KafkaLogReader, topics: readonly string[]): Promise<number | undefined> {
   const times: number[] = [];

@@ -69,6 +69,8 @@ export interface KafkaSourceOptions {
   readonly groupId: string;
   /** Names and patterns; a pattern is tested against the whole name of a topic. */
   readonly topics: readonly (string | RegExp)[];
+  /** Those of the topics that hold no row (heartbeats, messages): nothing is lost with their old records, or with them. */
+  readonly rowless?: readonly string[];
   readonly tables: readonly KafkaTable[];
   readonly decoder: RecordDecoder;
   /** Default `earliest`. */

@@ -250,7 +250,8 @@ class TopicsSource implements KafkaSource {
         `Source "${this.name}" is not running, so there is nothing to replay into.`,
       );
     }
-    const incomplete = await incompleteTopics(this.#client.log, this.#reading.topics.found);
+    const { rowless } = this.#options;
+    const incomplete = await incompleteTopics(this.#client.log, this.#reading.topics.found, rowless);
     const state = (await this.#store.source()) ?? this.#reading.identity;
     await this.#store.saveSource({ ...state, reading: state.reading + 1 });
     this.#reading.rejoin('a replay was asked for');

@@ -11,9 +11,6 @@ import { isWanted, matchingTopics } from './topics.ts';
 const LOOKS = 5;
 const LOOK_MS = 2_000;
 
-/** Debezium's own: no row is in them, and without them nothing is lost but their use. */
-const holdsRows = (topic: string): boolean => !topic.startsWith('__debezium');
-
 /** Which topics there are to be read: at the start, and while they are read. */
 export class TopicWatch {
   readonly #options: KafkaSourceOptions;
@@ -52,7 +49,7 @@ export class TopicWatch {
     for (let look = 1; ; look += 1) {
       const { topics } = await this.#log.cluster();
       const found = matchingTopics(this.#options.topics, topics.keys());
-      const gone = known.filter((topic) => !found.includes(topic) && holdsRows(topic));
+      const gone = known.filter((topic) => !found.includes(topic) && this.#holdsRows(topic));
       if (gone.length > 0) {
         if (look >= LOOKS) throw this.#deleted(gone);
         await clock.sleep(Math.min(LOOK_MS, this.#limits.topicsMs), signal);
@@ -84,6 +81,10 @@ export class TopicWatch {
     return found.join() === this.#found.join() ? undefined : `its topics are ${found.join(', ')} now`;
   }
 
+  #holdsRows(topic: string): boolean {
+    return this.#options.rowless?.includes(topic) !== true;
+  }
+
   async #remember(found: readonly string[], known: readonly string[], epoch: number): Promise<void> {
     const added = found.filter((topic) => !known.includes(topic));
     if (added.length > 0) await this.#store.saveTopics(epoch, [...known, ...added]);
@@ -107,9 +108,13 @@ export class TopicWatch {
   /** A connector makes a topic when a table gets its first row, so it may be nothing; or a name is misspelt. */
   #sayMissing(found: readonly string[]): void {
     const { name, topics } = this.#options;
-    const missing = topics.filter((topic) => typeof topic === 'string' && !found.includes(topic) && holdsRows(topic));
+    const names = topics.filter((topic) => typeof topic === 'string');
+    const missing = names.filter((topic) => !found.includes(topic) && this.#holdsRows(topic));
     if (missing.length === 0) return;
-    const names = missing.map(String).join(', ');
-    this.#say('info', 'KAFKA_NO_TOPIC', `Source "${name}" reads ${names} too, once there are topics of that name.`);
+    this.#say(
+      'info',
+      'KAFKA_NO_TOPIC',
+      `Source "${name}" reads ${missing.join(', ')} too, once there are topics of that name.`,
+    );
   }
 }

@@ -125,11 +125,11 @@ export function judgeCluster(
       status: 'warn',
       detail:
         heartbeatAt === undefined
-          ? 'no heartbeats: nothing tells that a quiet table is up to date, and asOf stands still'
+          ? 'no heartbeats that the database committed: nothing tells that a quiet table is up to date, and asOf stands still'
           : `the last heartbeat is ${Math.round((now - heartbeatAt) / 1_000)} s old`,
       mend:
         heartbeatAt === undefined
-          ? 'Set heartbeat.interval.ms of the connector to 1000.'
+          ? 'Set heartbeat.interval.ms and heartbeat.action.query of the connector (docs/production.md).'
           : 'Look at the state of the connector and its task: GET /connectors/<name>/status.',
     };
   }

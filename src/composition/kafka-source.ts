@@ -28,6 +28,7 @@ import { tlsTexts } from './tls.ts';
 export function openKafka(name: string, config: KafkaSourceConfig, parts: SourceParts): OpenSource {
   const connection = kafkaConnection(config, `sources.${name}`);
   const topics = topicsOf(config);
+  const rowless = heartbeatTopics(config);
   const tables = decodedTables(name, config);
   const mappings = toTableMappings(name, config.tables);
   const registry = config.registry && createSchemaRegistry(registryOptions(name, config.registry));
@@ -37,6 +38,7 @@ export function openKafka(name: string, config: KafkaSourceConfig, parts: Source
     connection,
     groupId: consumerGroup(name, config, parts.suffix),
     topics,
+    rowless,
     tables: mappings.map((mapping, at) => ({
       id: mapping.table,
       fingerprint: tableFingerprint(mapping, {
@@ -60,7 +62,13 @@ export function openKafka(name: string, config: KafkaSourceConfig, parts: Source
       topicsMs: config.metadataInterval,
     },
   });
-  const rows = openRows(name, config, { connection, topics, tables, decoding, observer: parts.observer });
+  const rows = openRows(name, config, {
+    connection,
+    topics: topics.filter((topic) => typeof topic !== 'string' || !rowless.includes(topic)),
+    tables,
+    decoding,
+    observer: parts.observer,
+  });
   return {
     ...rows.access,
     source: alsoClosing(source, [rows, ...(registry === undefined ? [] : [registry])]),
@@ -83,8 +91,9 @@ export function topicsOf(config: KafkaSourceConfig): readonly (string | RegExp)[
   return [...names, ...(topicPattern === undefined ? [] : [new RegExp(topicPattern)])];
 }
 
+/** Debezium's heartbeats and, in `<prefix>.message`, those that are committed to the log by `heartbeat.action.query`. No row is in them. */
 export const heartbeatTopics = ({ heartbeatTopics: named, topicPrefix }: KafkaSourceConfig): readonly string[] =>
-  named ?? (topicPrefix === undefined ? [] : [`__debezium-heartbeat.${topicPrefix}`]);
+  named ?? (topicPrefix === undefined ? [] : [`__debezium-heartbeat.${topicPrefix}`, `${topicPrefix}.message`]);
 
 function decodedTables(source: string, config: KafkaSourceConfig): readonly DecodedTable[] {
   return Object.entries(config.tables).map(([given, { topic, key, types }]) => {

@@ -135,13 +135,13 @@ export const kafkaSource = section('Topics that Debezium writes, read from Kafka
     'Debezium’s `topic.prefix`. A table’s topic is then `<prefix>.<schema.table>`, unless it names its own.',
   ).exactOptional(),
   topics: listOf(
-    'Topics to read besides those of the tables, e.g. one that many tables were routed to, or `<prefix>.message` for heartbeats with the database’s own time.',
+    'Topics to read besides those of the tables, e.g. one that many tables were routed to.',
   ).exactOptional(),
   topicPattern: pattern(
     'Regular expression over whole topic names; topics that appear later are found too.',
   ).exactOptional(),
   heartbeatTopics: listOf(
-    'Debezium’s heartbeat topics. Default: `__debezium-heartbeat.<topicPrefix>` where a prefix is given.',
+    'Topics without rows, which tell how far the connector is: `<topicPrefix>.message` for heartbeats by `heartbeat.action.query`, or the topic of a heartbeat table. Default: the first and `__debezium-heartbeat.<topicPrefix>`, where a prefix is given.',
   ).exactOptional(),
   format: z.enum(['auto', 'json', 'avro']).default('auto').meta({
     description: '`auto` tells JSON (with or without schema) and Avro by the first bytes of each record.',

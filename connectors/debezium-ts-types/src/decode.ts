@@ -30,9 +30,10 @@ export function createDecoder(options: DecodeOptions = {}): Decoder {
     const value = reading.value.data;
     if (value === null || value === undefined) return readTombstone(reading, prefix);
     if (!isObject(value)) throw unknown('The value is neither an object nor null.');
+    // An envelope says what it is, wherever it is: heartbeats may be changes of a table, or logical messages.
+    if (isEnvelope(value)) return readEnvelope(reading, value);
     const role = roles.get(reading.topic);
     if (role !== undefined && role !== 'rows') return readService(reading, value, role);
-    if (isEnvelope(value)) return readEnvelope(reading, value);
     const marked = role === 'rows' || isMarked(reading, value, prefix);
     const service = role === 'rows' ? undefined : serviceRole(reading, value, marked);
     if (service !== undefined) return readService(reading, value, service);

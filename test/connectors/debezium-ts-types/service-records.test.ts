@@ -3,6 +3,25 @@ import { describe, expect, it } from 'vitest';
 import { failure, record } from './support.ts';
 
 describe('records that are no rows', () => {
+  it('are told by their envelope before their topic: a heartbeat table has heartbeats of its own', () => {
+    const source = {
+      version: '3.7.0.Final',
+      connector: 'postgresql',
+      name: 'shop',
+      ts_ms: 5,
+      db: 'app',
+      schema: 'public',
+      table: 'beats',
+    };
+    const value = { op: 'u', before: null, after: { id: 1 }, source, ts_ms: 6 };
+    expect(
+      decodeRecord(record({ topic: 'beats', key: { id: 1 }, value }), { roles: { beats: 'heartbeats' } }),
+    ).toMatchObject({
+      kind: 'change',
+      table: 'public.beats',
+    });
+  });
+
   it('a heartbeat, by its topic or its key', () => {
     const key = { serverName: 'shop' };
     const value = { ts_ms: 1_790_000_000_000 };

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { FreshetError } from '../../../src/domain/errors.ts';
 import { consume, type Consumer } from './support/consumer.ts';
 import { createFakeWorld } from './support/fake-world.ts';
+import { TABLE } from './support/rows.ts';
 
 const codeOf = (error: unknown): string | undefined => (error instanceof FreshetError ? error.code : undefined);
 const owned = async ({ source }: Consumer): Promise<number> => (await source.freshness()).partitions.length;
@@ -37,17 +38,33 @@ describe('a Kafka source and topics that go', () => {
     await consumer.stop();
   });
 
-  it('goes on without Debezium’s heartbeats, and says which names have no topic yet', async () => {
+  it('goes on without one that held no rows, and says which names have no topic yet', async () => {
     const { kafka, source, observer } = createFakeWorld();
-    kafka.topic('__debezium-heartbeat.t', 1);
-    const consumer = consume(source({ topics: ['t', 'later', '__debezium-heartbeat.t'] }));
+    kafka.topic('beats', 1);
+    const consumer = consume(source({ topics: ['t', 'later', 'beats'], rowless: ['beats'] }));
     await consumer.until(async () => (await owned(consumer)) === 2);
-    kafka.topics.delete('__debezium-heartbeat.t');
+    kafka.topics.delete('beats');
     await consumer.until(async () => (await owned(consumer)) === 1);
     kafka.write('t', 1, { text: 'one' });
     await consumer.until(() => consumer.texts().includes('one'));
     expect(observer.of('source').find(({ code }) => code === 'KAFKA_NO_TOPIC')?.message).toMatch(/ later /);
     await consumer.stop();
+  });
+
+  it('misses no first records in one that held no rows', async () => {
+    const { kafka, source, observer } = createFakeWorld();
+    kafka.topic('beats', 1);
+    for (let n = 0; n < 3; n += 1) kafka.write('beats', n, { other: true });
+    const options = { topics: ['t', 'beats'], rowless: ['beats'] };
+    const first = consume(source(options));
+    await first.until(() => kafka.committed('g', 'beats') === 3n);
+    await first.stop();
+    kafka.removeBefore('beats', 2n);
+    const again = consume(source({ ...options, tables: [{ id: TABLE, fingerprint: 'two' }] }));
+    await again.until(async () => (await owned(again)) === 2);
+    await again.until(() => again.deliveries.length === 1);
+    expect(observer.of('source').map(({ code }) => code)).not.toContain('KAFKA_TOPIC_INCOMPLETE');
+    await again.stop();
   });
 
   it('ends with the error of who drains, also where it only joins again', async () => {
