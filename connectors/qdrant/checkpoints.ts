@@ -1,5 +1,6 @@
-import type { Checkpoints } from '../../src/ports/checkpoints.ts';
-import { changeMeta, readMeta } from './meta.ts';
+import type { SharedCheckpoints } from '../../src/ports/checkpoints.ts';
+import { changeMeta, readMeta, type MetaRecord } from './meta.ts';
+import type { Payload } from './points.ts';
 import type { QdrantStore } from './store.ts';
 
 /**
@@ -7,12 +8,19 @@ import type { QdrantStore } from './store.ts';
  * that was under way for long never replaces what was saved meanwhile: it is guarded by the revision it was made on.
  * As JSON text: what the state holds is nobody's filter, and odd text survives.
  */
-export function createCheckpoints(store: QdrantStore, signal: AbortSignal): Checkpoints {
+export function createCheckpoints(store: QdrantStore, signal: AbortSignal): SharedCheckpoints {
   const last = new Map<string, Promise<unknown>>();
   return {
     async load(source) {
-      const { revision, fields } = await readMeta(store, 'checkpoint', source, signal);
-      return revision === 0 ? undefined : JSON.parse(fields['state'] as string);
+      return stateOf(await readMeta(store, 'checkpoint', source, signal));
+    },
+    async change(source, next) {
+      const key = { kind: 'checkpoint', name: source } as const;
+      const change = (stored: MetaRecord): Payload | undefined => {
+        const state = next(stateOf(stored));
+        return state === undefined ? undefined : { state: JSON.stringify(state) };
+      };
+      return stateOf(await changeMeta(store, key, change, signal));
     },
     save(source, state) {
       const json = JSON.stringify(state);
@@ -26,3 +34,6 @@ export function createCheckpoints(store: QdrantStore, signal: AbortSignal): Chec
     },
   };
 }
+
+const stateOf = ({ revision, fields }: MetaRecord): unknown =>
+  revision === 0 ? undefined : JSON.parse(fields['state'] as string);

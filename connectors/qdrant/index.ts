@@ -5,6 +5,7 @@ import type { SearchHit, SearchQuery } from '../../src/domain/search.ts';
 import type { Truncation } from '../../src/domain/source-position.ts';
 import type { Generation } from '../../src/domain/version.ts';
 import type { Clock } from '../../src/ports/clock.ts';
+import type { SharedCheckpoints } from '../../src/ports/checkpoints.ts';
 import type { FedIndex } from '../../src/ports/index-catalogue.ts';
 import type {
   DocumentWrite,
@@ -35,7 +36,7 @@ const DEFAULT_REQUEST_BYTES_MAX = 16 * 1024 * 1024;
 /** Points deleted by id in one request. */
 const IDS_MAX = 1_000;
 
-export interface QdrantIndex extends FedIndex {
+export interface QdrantIndex extends FedIndex, SharedCheckpoints {
   readonly collection: string;
   /**
    * Compares with what the index's first instance left. `id`: a keyed hash of a fixed text by the redaction key.
@@ -108,6 +109,7 @@ class QdrantCollectionIndex implements QdrantIndex {
   readonly #lifetime = new AbortController();
   readonly load: FedIndex['load'];
   readonly save: FedIndex['save'];
+  readonly change: SharedCheckpoints['change'];
 
   constructor(
     store: QdrantStore,
@@ -124,7 +126,7 @@ class QdrantCollectionIndex implements QdrantIndex {
     this.#reader = new PointReader(store);
     this.#limits = limits;
     this.#truncations = new Truncations(store, clock, this.#lifetime.signal);
-    ({ load: this.load, save: this.save } = createCheckpoints(store, this.#lifetime.signal));
+    ({ load: this.load, save: this.save, change: this.change } = createCheckpoints(store, this.#lifetime.signal));
   }
 
   registerSettings(fingerprint: string, signal: AbortSignal): Promise<Generation> {

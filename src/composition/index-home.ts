@@ -1,5 +1,6 @@
 import { openSqliteIndexes } from '../../connectors/sqlite/indexes.ts';
 import type { FreshetConfig } from '../config/index.ts';
+import type { SharedCheckpoints } from '../ports/checkpoints.ts';
 import type { FedIndex, IndexCatalogue, IndexSpec } from '../ports/index-catalogue.ts';
 import type { RebuildDeps } from '../services/rebuild.ts';
 import { openIndexFiles } from './index-files.ts';
@@ -13,8 +14,12 @@ export interface OpenedIndex {
   readonly rebuilding?: Pick<RebuildDeps, 'openAside' | 'discardAside' | 'swap' | 'watchWrites'>;
   /** Where the damaged index was put, if it was replaced. */
   readonly damagedIndex?: string;
-  /** Refuses another redaction key than the one that the index was filled with; for indexes that instances share. */
-  readonly checkKey?: (key: string) => Promise<void>;
+  /** Where instances that share the index agree; absent where it is one's own. */
+  readonly shared?: {
+    readonly checkpoints: SharedCheckpoints;
+    /** Refuses another redaction key than the one that the index was filled with. */
+    readonly checkKey: (key: string) => Promise<void>;
+  };
 }
 
 /** Where the indexes of an instance are. */

@@ -71,10 +71,10 @@ async function open(
   cleanup.add('embedder', () => rules.release());
 
   const spec = { dimensions: embedder.dimensions, embedderFingerprint: embedder.fingerprint };
-  const { index, rebuilding, damagedIndex, checkKey } = await parts.home.open(name, spec, signal);
+  const { index, rebuilding, damagedIndex, shared } = await parts.home.open(name, spec, signal);
   cleanup.add('index', () => index[Symbol.asyncDispose]());
   const { key } = rules.settings.redaction;
-  if (key !== undefined) await checkKey?.(key);
+  if (key !== undefined) await shared?.checkKey(key);
   const { deadLetters, close: closeLetters } = await parts.deadLetters.open(name, signal);
   cleanup.add('dead letters', closeLetters);
   const life = new AbortController();
@@ -94,7 +94,7 @@ async function open(
   const retired = await loadRetired(index);
   const sourceParts = { checkpoints: index, settings: fingerprints, retired, clock, observer, spoolFolder, suffix };
   const { pushes } = config.server;
-  const ours = parts.home.isShared ? await ownsPushes(index, pushes, parts.keys) : pushes !== 'refuse';
+  const ours = shared === undefined ? pushes !== 'refuse' : await ownsPushes(shared.checkpoints, pushes, parts.keys);
   const pushed = ours ? openPushed(parts.pushed, sourceParts) : openPushedElsewhere(sourceParts);
   const all = [...openConfigured(config, databases.connectionOf, sourceParts), pushed];
   for (const { source } of all) cleanup.add(`source ${source.name}`, () => source[Symbol.asyncDispose]());

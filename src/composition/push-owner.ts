@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { FreshetConfig } from '../config/index.ts';
 import { FreshetError } from '../domain/errors.ts';
-import type { Checkpoints } from '../ports/checkpoints.ts';
+import type { SharedCheckpoints } from '../ports/checkpoints.ts';
 import type { DataKeys } from './keys.ts';
 import { PUSH_SOURCE } from './sources.ts';
 
@@ -15,20 +15,22 @@ const PUSH_OWNER = 'push owner';
  * @throws fatal PUSHES_OWNED_ELSEWHERE
  */
 export async function ownsPushes(
-  index: Checkpoints,
+  index: SharedCheckpoints,
   mode: FreshetConfig['server']['pushes'],
   keys: Pick<DataKeys, 'seal'>,
 ): Promise<boolean> {
   if (mode === 'refuse') return false;
   const ours = createHmac('sha256', keys.seal).update(PUSH_OWNER).digest('hex').slice(0, 32);
-  const stored = (await index.load(PUSH_OWNER)) as { readonly owner?: string } | undefined;
-  if (stored?.owner === ours) return true;
-  if (stored?.owner === undefined || mode === 'take-over') {
-    // The position was one of the other's log; ours is read from its beginning.
-    if (stored?.owner !== undefined) await index.save(PUSH_SOURCE, null);
-    await index.save(PUSH_OWNER, { owner: ours });
-    return true;
-  }
+  const before = ownerOf(await index.load(PUSH_OWNER));
+  const takesOver = mode === 'take-over' && before !== undefined && before !== ours;
+  // The position is one of the other's log; ours is read from its beginning.
+  if (takesOver) await index.save(PUSH_SOURCE, null);
+  // Taken over from the one that was seen only: of two that try at once, one is told.
+  const stored = await index.change(PUSH_OWNER, (known) => {
+    const owner = ownerOf(known);
+    return owner === undefined || (takesOver && owner === before) ? { owner: ours } : undefined;
+  });
+  if (ownerOf(stored) === ours) return true;
   throw new FreshetError(
     'PUSHES_OWNED_ELSEWHERE',
     'fatal',
@@ -36,3 +38,5 @@ export async function ownsPushes(
       'folder is gone for good, "server.pushes: take-over", and push its documents again.',
   );
 }
+
+const ownerOf = (stored: unknown): string | undefined => (stored as { readonly owner?: string } | undefined)?.owner;

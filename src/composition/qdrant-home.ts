@@ -3,7 +3,6 @@ import { openQdrantCatalogue } from '../../connectors/qdrant/catalogue.ts';
 import type { QdrantIndex } from '../../connectors/qdrant/index.ts';
 import type { QdrantCatalogueOptions } from '../../connectors/qdrant/options.ts';
 import type { QdrantIndexConfig } from '../config/index.ts';
-import type { FedIndex } from '../ports/index-catalogue.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { IndexHome } from './index-home.ts';
 import { patiently } from './patiently.ts';
@@ -21,8 +20,9 @@ export async function openQdrantHome(config: QdrantIndexConfig, ui: Ui, signal: 
     changesEmbedderInPlace: false,
     isShared: true,
     async open(name, spec, cancel) {
-      const index = await waiting(() => catalogue.open(name, spec, cancel), cancel);
-      return { index, checkKey: (key) => checkKeyOf(index, key, cancel) };
+      // What the catalogue opens is an index of its own kind.
+      const index = (await waiting(() => catalogue.open(name, spec, cancel), cancel)) as QdrantIndex;
+      return { index, shared: { checkpoints: index, checkKey: (key) => checkKeyOf(index, key, cancel) } };
     },
   };
 }
@@ -53,6 +53,5 @@ export function catalogueOptions(
 const KEY_TEXT = 'freshet redaction key';
 
 /** Two keys give two hashes of the same text; the key cannot be told from either. */
-const checkKeyOf = (index: FedIndex, key: string, signal: AbortSignal): Promise<void> =>
-  // What the catalogue opens is an index of its own kind.
-  (index as QdrantIndex).checkKey(createHmac('sha256', key).update(KEY_TEXT).digest('hex').slice(0, 32), signal);
+const checkKeyOf = (index: QdrantIndex, key: string, signal: AbortSignal): Promise<void> =>
+  index.checkKey(createHmac('sha256', key).update(KEY_TEXT).digest('hex').slice(0, 32), signal);

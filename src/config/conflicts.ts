@@ -53,8 +53,13 @@ function ofIndex({ index, redaction }: FreshetConfig): readonly Conflict[] {
   return [{ path: ['redaction', 'key'], message }];
 }
 
-function ofDeadLetters({ deadLetters, sources, redaction }: FreshetConfig): readonly Conflict[] {
-  if (deadLetters.store !== 'kafka') return [];
+function ofDeadLetters({ deadLetters, index, sources, redaction }: FreshetConfig): readonly Conflict[] {
+  if (deadLetters.store !== 'kafka') {
+    const isShared = index.engine === 'qdrant' && Object.values(sources).some(({ type }) => type === 'kafka');
+    const message =
+      'must be "kafka" with "index.engine: qdrant" and a Kafka source: partitions go from one instance to another, which must find the dead letters of both, or it would sweep past changes that wait to be retried.';
+    return isShared ? [{ path: ['deadLetters', 'store'], message }] : [];
+  }
   const found: Conflict[] = [];
   if (redaction.key === undefined) {
     const message =

@@ -6,3 +6,12 @@ export interface Checkpoints {
   load(source: string): Promise<unknown>;
   save(source: string, state: unknown): Promise<void>;
 }
+
+/** Those of an index that several instances share. */
+export interface SharedCheckpoints extends Checkpoints {
+  /**
+   * Changes a state by compare-and-set. `next` is pure: it is asked again when another instance was faster; undefined leaves what is stored.
+   * Resolves with what is stored then.
+   */
+  change(source: string, next: (stored: unknown) => unknown): Promise<unknown>;
+}

@@ -28,7 +28,12 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 describe('The topics of a Kafka source', () => {
   it('are its tables’ by the prefix, and the heartbeats', () => {
     const source = configured('topicPrefix: app, tables: { articles: { text: "{b}" }, sales.orders: { text: "{b}" } }');
-    expect(topicsOf(source)).toEqual(['app.public.articles', 'app.sales.orders', '__debezium-heartbeat.app']);
+    expect(topicsOf(source)).toEqual([
+      'app.public.articles',
+      'app.sales.orders',
+      '__debezium-heartbeat.app',
+      'app.message',
+    ]);
   });
 
   it('are what a table names, what is listed, and whatever matches', () => {
@@ -179,7 +184,7 @@ describe('What doctor says of a cluster', () => {
 
   it('says that servers are away, and which setting leads to them', async () => {
     const { config } = load(
-      `${KEY}index: { engine: qdrant, url: "http://127.0.0.1:1", timeout: 1s }\n` +
+      `${KEY}index: { engine: qdrant, url: "http://127.0.0.1:1", timeout: 1s }\ndeadLetters: { store: kafka }\n` +
         'sources: { shop: { type: kafka, brokers: "127.0.0.1:1", connectionTimeout: 1s, topicPrefix: a, registry: { url: "http://127.0.0.1:1" }, lookup: { connection: "postgres://127.0.0.1:1/d" }, tables: { a: { text: "{b}" } } } }',
     );
     const checks = doctorChecks(config, {}).filter(({ name }) => name !== 'model');

@@ -22,6 +22,19 @@ describe('Which of several instances keeps the pushed documents', () => {
     expect(await ownsPushes(index, 'refuse', keys(2))).toBe(false);
   });
 
+  it('is one of two that start at once, and the other is told', async () => {
+    const index = createMemoryCheckpoints();
+    const { change } = index;
+    // The other claims it between our look and our claim.
+    index.change = async (source, next) => {
+      index.change = change;
+      expect(await ownsPushes(index, 'accept', keys(2))).toBe(true);
+      return change(source, next);
+    };
+    await expect(ownsPushes(index, 'accept', keys(1))).rejects.toMatchObject({ code: 'PUSHES_OWNED_ELSEWHERE' });
+    expect(await ownsPushes(index, 'accept', keys(2))).toBe(true);
+  });
+
   it('can be taken over, and the new log is read from its beginning', async () => {
     const index = createMemoryCheckpoints();
     await ownsPushes(index, 'accept', keys(1));

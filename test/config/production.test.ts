@@ -109,6 +109,12 @@ const cases: readonly Case[] = [
     says: /is required with "index\.engine: qdrant".*openssl rand/,
   },
   {
+    name: 'Kafka and Qdrant with dead letters of each instance’s own',
+    yaml: `${KEY}index: { engine: qdrant, url: "http://q:6333" }\n${kafka('topicPrefix: s')}`,
+    path: 'deadLetters.store',
+    says: /must be "kafka" with "index\.engine: qdrant" and a Kafka source/,
+  },
+  {
     name: 'Qdrant without an address',
     yaml: `${KEY}index: { engine: qdrant }`,
     path: 'index.url',

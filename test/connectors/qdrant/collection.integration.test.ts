@@ -81,6 +81,16 @@ describe('A Qdrant collection', () => {
     await expect(open()).rejects.toMatchObject({ code: 'INDEX_FOREIGN' });
   });
 
+  it('changes a state by compare-and-set: of several that claim it at once, one has it', async () => {
+    const handles = await Promise.all(Array.from({ length: 4 }, () => open()));
+    const claim = (by: number) =>
+      handles[by]!.change('owner', (stored) => (stored === undefined ? { by } : undefined)) as Promise<{ by: number }>;
+    const found = await Promise.all([0, 1, 2, 3].map(claim));
+    expect(new Set(found.map(({ by }) => by)).size).toBe(1);
+    expect(await handles[0]!.load('owner')).toEqual(found[0]);
+    for (const each of handles) await each[Symbol.asyncDispose]();
+  });
+
   it('refuses another embedder, other dimensions, and an instance with another redaction key', async () => {
     const index = await open();
     await expect(open({ dimensions: 16 })).rejects.toMatchObject({ kind: 'fatal', code: 'INDEX_DIMENSIONS' });
