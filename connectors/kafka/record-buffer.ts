@@ -110,9 +110,16 @@ export class RecordBuffer {
     return chunk?.records[chunk.taken];
   }
 
-  /** Everything is forgotten: the partitions were given up. */
+  /**
+   * Everything is forgotten: the partitions were given up. What was never taken counts as never fetched, or the drain that follows would
+   * settle a partition past it.
+   */
   clear(): void {
-    for (const { of } of this.#chunks) of.bufferedBytes = 0;
+    for (const { of, records, taken } of this.#chunks) {
+      of.bufferedBytes = 0;
+      const { offset } = records[taken]!;
+      if (offset < of.fetched) of.fetched = offset;
+    }
     this.#chunks = [];
     this.#paused.clear();
     this.#bytes = 0;

@@ -102,6 +102,24 @@ describe('the progress of a partition', () => {
     expect(one.settled).toBe(5n);
   });
 
+  it('is never settled past what was dropped from the buffer when it was given up', () => {
+    const one = progress();
+    const buffer = new RecordBuffer(
+      { bufferBytes: 1e6, partitionBufferBytes: 1e6 },
+      () => undefined,
+      () => undefined,
+    );
+    one.fetched = 6n;
+    buffer.push(one, [record(0), record(1), record(2)], [one]);
+    buffer.push(one, [record(4)], [one]);
+    one.deliver(buffer.poll()!.record, undefined);
+    buffer.clear();
+    // What was delivered is drained, and committed.
+    one.settle(0n);
+    expect(one.settled).toBe(1n);
+    expect(one.state.next).toBe(1n);
+  });
+
   it('ignores what was never delivered and what is older', () => {
     const one = progress();
     one.fetched = 3n;
