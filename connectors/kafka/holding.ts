@@ -117,8 +117,8 @@ export class Holding {
     signal: AbortSignal,
   ): Promise<void> {
     const { options, log, store, say } = this.#deps;
-    const { name, groupId, epoch = 0, clock } = options;
-    const taken = await takeUp({ name, groupId, epoch, log, store, clock, say }, partitions, signal);
+    const { name, groupId, epoch = 0, rowless = [], clock } = options;
+    const taken = await takeUp({ name, groupId, epoch, rowless, log, store, clock, say }, partitions, signal);
     const all = taken.map(({ progress }) => progress);
     // The group's offset first, the state after it: a stale offset beside a new state would look like a log that lost its end.
     const different = all.filter(({ committed, fetched }) => committed !== fetched);

@@ -11,6 +11,7 @@ export interface TakeUpDeps {
   readonly name: string;
   readonly groupId: string;
   readonly epoch: number;
+  readonly rowless: readonly string[];
   readonly log: LogReader;
   readonly store: StateStore;
   readonly clock: Clock;
@@ -67,6 +68,10 @@ async function takeUpOnce(deps: TakeUpDeps, assigned: readonly TopicPartition[])
     const key = partitionKey(where);
     const partitions = cluster.topics.get(where.topic);
     if (partitions === undefined) throw vanished(where);
+    if (deps.rowless.includes(where.topic)) {
+      const known = { cluster: cluster.id, epoch, reading: shared?.reading ?? 0, partitions };
+      return takeUpRowless(name, where, known, [earliest.get(key), committed.get(key), ends.get(key)]);
+    }
     const before = stored[at];
     // A partition that is new has nothing stored; its topic's first one knows how many there were.
     const first = before ?? (await store.partition(partitionKey({ topic: where.topic, partition: 0 })));
@@ -106,6 +111,19 @@ async function takeUpOnce(deps: TakeUpDeps, assigned: readonly TopicPartition[])
     };
     return { progress: new PartitionProgress(name, where, state, offset, observed.committed), isNew };
   });
+}
+
+/** No version comes from its offsets, and nothing is lost with its records: whatever happened to it, it is read from where that is possible. */
+function takeUpRowless(
+  source: string,
+  where: TopicPartition,
+  known: Pick<PartitionState, 'cluster' | 'epoch' | 'reading' | 'partitions'>,
+  [earliest, committed, end]: readonly (bigint | undefined)[],
+): TakenUp {
+  if (earliest === undefined || end === undefined) throw vanished(where);
+  const at = committed === undefined || committed < earliest || committed > end ? earliest : committed;
+  const state: PartitionState = { ...known, next: at, end, backlog: at };
+  return { progress: new PartitionProgress(source, where, state, at, committed), isNew: true };
 }
 
 async function compareWitness(

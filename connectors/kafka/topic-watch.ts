@@ -75,7 +75,9 @@ export class TopicWatch {
     for (const partition of assigned) {
       const known = partition.state.partitions;
       const now = topics.get(partition.topic);
-      if (now !== undefined && now !== known) throw partitionsChanged(partition, known, now);
+      if (now === undefined || now === known) continue;
+      if (!this.#holdsRows(partition.topic)) return `${partition.topic} has ${now} partition(s) now`;
+      throw partitionsChanged(partition, known, now);
     }
     const found = matchingTopics(this.#options.topics, topics.keys());
     return found.join() === this.#found.join() ? undefined : `its topics are ${found.join(', ')} now`;

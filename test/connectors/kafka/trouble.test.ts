@@ -62,9 +62,37 @@ describe('a Kafka source and topics that go', () => {
     kafka.removeBefore('beats', 2n);
     const again = consume(source({ ...options, tables: [{ id: TABLE, fingerprint: 'two' }] }));
     await again.until(async () => (await owned(again)) === 2);
-    await again.until(() => again.deliveries.length === 1);
     expect(observer.of('source').map(({ code }) => code)).not.toContain('KAFKA_TOPIC_INCOMPLETE');
-    await again.stop();
+    // Nor is it read again.
+    kafka.write('t', 1, { text: 'next' });
+    await again.until(() => again.texts().includes('next'));
+    expect(again.deliveries).toHaveLength(1);
+    expect(await again.stop()).toBeUndefined();
+  });
+
+  it('goes on with one that held no rows, whatever was done to it while it was not read', async () => {
+    const { kafka, source } = createFakeWorld();
+    kafka.topic('beats', 1);
+    for (let n = 0; n < 3; n += 1) kafka.write('beats', n, { other: true });
+    const options = { topics: ['t', 'beats'], rowless: ['beats'] };
+    const first = consume(source(options));
+    await first.until(() => kafka.committed('g', 'beats') === 3n);
+    await first.stop();
+    for (let n = 0; n < 3; n += 1) kafka.write('beats', n, { other: true });
+    kafka.removeBefore('beats', 5n);
+    const afterGap = consume(source(options));
+    await afterGap.until(() => kafka.committed('g', 'beats') === 6n);
+    await afterGap.stop();
+    kafka.topic('beats', 2);
+    kafka.write('beats', 1, { other: true, time: 70_000 }, 1);
+    const live = source(options);
+    const recreated = consume(live);
+    await recreated.until(async () =>
+      (await live.freshness()).partitions.some(({ partition, asOf }) => partition === 'app/t/0' && asOf === 69_999),
+    );
+    kafka.grow('beats');
+    await recreated.until(async () => (await owned(recreated)) === 4);
+    await recreated.stop();
   });
 
   it('ends with the error of who drains, also where it only joins again', async () => {
