@@ -7,6 +7,7 @@ import type { FreshetConfig, PostgresSourceConfig } from '../config/index.ts';
 import { deadLetterChecks, kafkaChecks } from './doctor-kafka.ts';
 import { indexChecks } from './doctor-qdrant.ts';
 import { defaultCacheDir } from './embedding.ts';
+import { candidateSettings } from './line-rules.ts';
 import { checkMappings, describeUnknown } from './mapping-check.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -14,7 +15,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** What `freshet doctor` looks at beyond this machine's Node, disk and port. */
 export function doctorChecks(config: FreshetConfig, env: Environment): readonly DoctorCheck[] {
   return [
-    modelCheck(config, env),
+    modelCheck('model', config.embedder, env),
+    ...candidateChecks(config, env),
     ...indexChecks(config),
     ...Object.entries(config.sources).flatMap(([name, source]) => {
       if (source.type === 'kafka') return kafkaChecks(name, source, config);
@@ -24,9 +26,15 @@ export function doctorChecks(config: FreshetConfig, env: Environment): readonly 
   ];
 }
 
-function modelCheck({ embedder }: FreshetConfig, env: Environment): DoctorCheck {
+/** One of the main model says the same. */
+function candidateChecks(config: FreshetConfig, env: Environment): readonly DoctorCheck[] {
+  const { embedder } = candidateSettings(config) ?? config;
+  return config.candidate?.embedder === undefined ? [] : [modelCheck('candidate’s model', embedder, env)];
+}
+
+function modelCheck(name: string, embedder: FreshetConfig['embedder'], env: Environment): DoctorCheck {
   return {
-    name: 'model',
+    name,
     async run() {
       if (embedder.engine === 'hashing') {
         return {
@@ -36,8 +44,8 @@ function modelCheck({ embedder }: FreshetConfig, env: Environment): DoctorCheck 
         };
       }
       if (embedder.modelPath !== undefined) {
-        const { name, dimensions } = await inspectModelFolder(embedder.modelPath);
-        return { status: 'ok', detail: `${name}, ${dimensions} dimensions, in ${embedder.modelPath}` };
+        const model = await inspectModelFolder(embedder.modelPath);
+        return { status: 'ok', detail: `${model.name}, ${model.dimensions} dimensions, in ${embedder.modelPath}` };
       }
       const cached = await readCached(embedder.cacheDir ?? defaultCacheDir(env), KNOWN_MODEL);
       if (typeof cached === 'object')

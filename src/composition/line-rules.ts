@@ -1,4 +1,5 @@
 import type { FreshetConfig } from '../config/index.ts';
+import { freshetErrorOf, kindOf, type FreshetError } from '../domain/errors.ts';
 import { createChunker } from '../ingest/chunk/chunker.ts';
 import { htmlToText } from '../ingest/chunk/html-to-text.ts';
 import { createMapper, type Mapper } from '../ingest/map.ts';
@@ -26,6 +27,8 @@ export function candidateSettings(config: FreshetConfig): IndexSettings | undefi
   return {
     embedder: {
       ...inherited,
+      // Words instead of meanings would be another index in the place of this one.
+      fallback: 'none',
       ...(isOtherModel || modelPath === undefined ? {} : { modelPath }),
       ...candidate.embedder,
     },
@@ -81,9 +84,17 @@ export async function openSections(config: FreshetConfig, parts: RulesParts, cle
     return { id: rules.id, spec: { dimensions, embedderFingerprint: fingerprint } };
   };
   const main = await open(config);
-  const candidate = second === undefined ? undefined : await open(second);
+  let candidate: Awaited<ReturnType<typeof open>> | undefined;
+  let unopened: FreshetError | undefined;
+  try {
+    if (second !== undefined) candidate = await open(second);
+  } catch (error) {
+    // What is only being tried must not keep the live index from answering.
+    if (kindOf(error) === 'aborted') throw error;
+    unopened = freshetErrorOf(error);
+  }
   return {
-    ids: { main: main.id, candidate: candidate?.id },
+    ids: { main: main.id, candidate: candidate?.id, ...(unopened === undefined ? {} : { unopened }) },
     specOf: (section) => (section === 'candidate' ? (candidate ?? main) : main).spec,
     rulesOf: (section) => openRules(section === 'candidate' && second !== undefined ? second : config, parts),
     settled,

@@ -51,6 +51,9 @@ export async function openLines(parts: LinesParts, signal: AbortSignal): Promise
     return line;
   };
 
+  const { unopened } = sections.ids;
+  if (unopened !== undefined)
+    logger.error({ err: errorForLog(unopened) }, 'the settings under "candidate:" cannot be opened');
   const filledUnder = await readFilledUnder(catalogue, sections, signal);
   const set = await LineSet.open<OpenLine>(
     {

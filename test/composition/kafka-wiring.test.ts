@@ -182,6 +182,14 @@ describe('What doctor says of a cluster', () => {
     ]);
   });
 
+  it('looks at the model of a candidate that has one of its own', async () => {
+    const { config } = load(`candidate: { embedder: { engine: transformers, modelPath: "${folder}/nowhere" } }`);
+    const checks = doctorChecks(config, {});
+    expect(checks.map(({ name }) => name)).toEqual(['model', 'candidate’s model']);
+    await expect(checks[1]?.run(new AbortController().signal)).rejects.toMatchObject({ kind: 'fatal' });
+    expect(doctorChecks(load('candidate: { chunker: { maxTokens: 99 } }').config, {})).toHaveLength(1);
+  });
+
   it('says that servers are away, and which setting leads to them', async () => {
     const { config } = load(
       `${KEY}index: { engine: qdrant, url: "http://127.0.0.1:1", timeout: 1s }\ndeadLetters: { store: kafka }\n` +

@@ -18,7 +18,7 @@ export function blockersOf(
   if (failure !== undefined) return [`Index ${name} is not fed, since ${failure.code}: ${failure.message}`];
   if (health === undefined) {
     return [
-      `Index ${name} is not fed: the configuration does not name its settings. Give them under "candidate:" and start again.`,
+      `Index ${name} is not fed: its settings are not under "candidate:", or cannot be opened; "freshet index status" says which. Mend them and start again.`,
     ];
   }
   const { isBuilt, isConnected, progress, lagMs, deadLetters } = health;

@@ -10,6 +10,8 @@ export interface ConfiguredSettings {
   readonly main: LineId;
   /** `candidate:`, where there is one. */
   readonly candidate: LineId | undefined;
+  /** Why nobody knows what those under `candidate:` make: only a model that can be opened says it. */
+  readonly unopened?: FreshetError;
 }
 
 export interface PlannedLine {
@@ -40,15 +42,17 @@ export interface StoreFacts {
  * - A recorded index is fed by the section it was made for. One that no section names is kept as it is and not fed.
  * - The live index is always fed. When no section was made for it, the main settings were changed in place: it is filled anew under them,
  *   as far as its store can do that, and unless they are the settings of another recorded index, which would be a slip.
+ * - Settings under `candidate:` whose model cannot be opened stop the start only where the live index may be made from them.
  * - Settings under `candidate:` that no recorded index was made for begin a new one, in the place of a candidate of before.
  *
- * @throws fatal CONFIG_LIVE_INDEX, CONFIG_EMBEDDER_CHANGED
+ * @throws fatal CONFIG_LIVE_INDEX, CONFIG_EMBEDDER_CHANGED, `unopened`
  */
 export function planLines(settings: ConfiguredSettings, state: CatalogueState, store: StoreFacts): LinePlan {
   const { main } = settings;
   const isRepeated = settings.candidate !== undefined && isSame(settings.candidate, main);
   const candidate = isRepeated ? undefined : settings.candidate;
-  const notes = isRepeated ? [REPEATED] : [];
+  const { unopened } = settings;
+  const notes = isRepeated ? [REPEATED] : unopened === undefined ? [] : [notOpened(unopened)];
   const { live } = state;
   if (live === undefined) {
     const first = lineName(state.revision, main);
@@ -64,7 +68,7 @@ export function planLines(settings: ConfiguredSettings, state: CatalogueState, s
     if (isOf(name, main)) return 'main';
     return candidate !== undefined && isOf(name, candidate) ? 'candidate' : undefined;
   };
-  const liveSection = sectionOf(live) ?? inPlace(live, { main, candidate }, state, store);
+  const liveSection = sectionOf(live) ?? inPlace(live, settings, state, store);
   const lines: PlannedLine[] = [{ name: live, settings: liveSection }];
   for (const name of [state.candidate, state.previous]) {
     const section = name === undefined ? undefined : sectionOf(name);
@@ -81,7 +85,7 @@ export function planLines(settings: ConfiguredSettings, state: CatalogueState, s
   }
   if (liveSection === 'candidate') notes.push(moveSettings(live));
   const unfed = [state.candidate, state.previous].filter((name) => !lines.some((line) => line.name === name));
-  for (const name of unfed) if (name !== undefined) notes.push(notFed(name));
+  for (const name of unopened === undefined ? unfed : []) if (name !== undefined) notes.push(notFed(name));
   if (candidate === undefined || isFed('candidate')) return { lines, notes };
 
   const name = lineName(state.revision, candidate);
@@ -95,10 +99,12 @@ export function planLines(settings: ConfiguredSettings, state: CatalogueState, s
 /** The live index under settings that it was not made for. */
 function inPlace(
   live: string,
-  { main, candidate }: ConfiguredSettings,
+  { main, candidate, unopened }: ConfiguredSettings,
   state: CatalogueState,
   store: StoreFacts,
 ): Section {
+  // It may be the live index's own, and then filling it under the main settings would be wrong.
+  if (unopened !== undefined) throw unopened;
   const others = [state.candidate, state.previous].filter((name) => name !== undefined);
   // A rebuild of it is made for the main settings, too: they were changed in place before.
   const slip = others.find((name) => isMadeFor(name, main) && !isRebuild(name));
@@ -131,6 +137,10 @@ const isSame = (a: LineId, b: LineId): boolean => a.embedder === b.embedder && a
 
 const REPEATED =
   'The settings under "candidate:" are the main ones: there is nothing to build or compare. Remove them.';
+
+const notOpened = ({ code, message }: FreshetError): string =>
+  `Nothing is built or fed from the settings under "candidate:", because they cannot be opened (${code}): ${message} The live index goes on ` +
+  'without; mend them and start again.';
 
 const moveSettings = (live: string): string =>
   `The live index ${live} is built from the settings under "candidate:". Make them the main ones; put the old ones under "candidate:" for as ` +

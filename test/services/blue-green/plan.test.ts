@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { FreshetError } from '../../../src/domain/errors.ts';
 import type { CatalogueState } from '../../../src/ports/index-catalogue.ts';
 import {
   isMadeFor,
@@ -169,6 +170,23 @@ describe('which indexes an instance opens', () => {
       'Make them the main ones',
     );
     expect(plan({ main: B, candidate: A }, { live: v2B, previous: v1A }).notes).toEqual([]);
+  });
+});
+
+describe('a candidate whose model cannot be opened', () => {
+  const unopened = new FreshetError('MODEL_UNAVAILABLE', 'fatal', 'It is not there.');
+  const planWith = (recorded: Partial<CatalogueState>) =>
+    planLines({ main: A, candidate: undefined, unopened }, state(recorded), embedded);
+
+  it('leaves the live index alone, replaces nothing, and is told with the reason', () => {
+    const { lines, record, notes } = planWith({ live: v1A, candidate: v2B });
+    expect([lines.map(({ name }) => name), record]).toEqual([[v1A], undefined]);
+    expect(notes).toEqual([expect.stringContaining('(MODEL_UNAVAILABLE): It is not there.')]);
+    expect(planWith({ revision: 0 }).record).toMatchObject({ live: v1A });
+  });
+
+  it('stops the start where the live index may be made from it', () => {
+    expect(() => planWith({ live: v2B, previous: v1A })).toThrow(unopened);
   });
 });
 
