@@ -1,4 +1,4 @@
-import type { IndexesReport, IndexReport } from '../services/services.ts';
+import type { IndexesReport, IndexReport } from '../services/blue-green/service.ts';
 import { isoOrNull } from './schemas/common.ts';
 
 /** The indexes as they look on the wire; see views.ts. */

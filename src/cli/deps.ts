@@ -1,6 +1,7 @@
 import type { FreshetConfig, LoadedConfig } from '../config/index.ts';
 import type { Environment } from '../config/interpolate.ts';
-import type { AdminService, FreshnessService, IndexesService, SearchService } from '../services/services.ts';
+import type { IndexesService } from '../services/blue-green/service.ts';
+import type { AdminService, FreshnessService, SearchService } from '../services/services.ts';
 
 /** A stream of the terminal. `process.stdout` is one. */
 export interface Output {

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { droppedOut, indexesOut } from '../api/schemas/indexes.ts';
-import type { IndexesReport, IndexesService, IndexReport } from '../services/services.ts';
+import type { IndexesReport, IndexesService, IndexReport } from '../services/blue-green/service.ts';
 import type { HttpClient } from './http-client.ts';
 
 /** The indexes of a running instance, over its HTTP API. */

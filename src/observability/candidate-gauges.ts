@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { IndexesReport } from '../services/services.ts';
+import type { IndexesReport } from '../services/blue-green/service.ts';
 
 /**
  * How the candidate of a blue/green switch does, read when Prometheus asks. Without a candidate (no report), or while no report can be made, there are

@@ -7,13 +7,13 @@ import type { Redacted } from '../../src/domain/document.ts';
 import { DEFAULT_TENANT, tableId, type ChunkId, type DocumentId } from '../../src/domain/ids.ts';
 import type { SearchHit } from '../../src/domain/search.ts';
 import type { Version } from '../../src/domain/version.ts';
+import type { IndexesService } from '../../src/services/blue-green/service.ts';
 import type {
   AdminService,
   DocumentService,
   DocumentView,
   FreshnessReport,
   FreshnessService,
-  IndexesService,
   SearchAnswer,
   SearchService,
   Services,

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { FreshetError } from '../../src/domain/errors.ts';
-import type { IndexesReport } from '../../src/services/services.ts';
+import type { IndexesReport } from '../../src/services/blue-green/service.ts';
 import { indexes } from '../cli/fakes.ts';
 import { openServer } from './fakes.ts';
 

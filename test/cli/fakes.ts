@@ -9,13 +9,8 @@ import { type ChunkId, type DocumentId, partitionId, tableId } from '../../src/d
 import type { SearchHit } from '../../src/domain/search.ts';
 import type { Version } from '../../src/domain/version.ts';
 import type { StoredDeadLetter } from '../../src/ports/dead-letters.ts';
-import type {
-  FreshnessReport,
-  IndexesReport,
-  SearchAnswer,
-  SearchRequest,
-  VerifyReport,
-} from '../../src/services/services.ts';
+import type { IndexesReport } from '../../src/services/blue-green/service.ts';
+import type { FreshnessReport, SearchAnswer, SearchRequest, VerifyReport } from '../../src/services/services.ts';
 
 export const NOW = Date.parse('2026-11-20T12:00:00.000Z');
 

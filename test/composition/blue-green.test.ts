@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Freshet, OpenOptions } from '../../src/composition/open.ts';
 import { DEFAULT_TENANT } from '../../src/domain/ids.ts';
-import type { IndexesReport, IndexRole, SearchAnswer } from '../../src/services/services.ts';
+import type { IndexesReport, IndexRole } from '../../src/services/blue-green/service.ts';
+import type { SearchAnswer } from '../../src/services/services.ts';
 import { openInProcess } from '../support/freshet.ts';
 import { smallEmbedding } from '../support/small-embedder.ts';
 
@@ -62,6 +63,16 @@ describe('a candidate', () => {
     note('new', 'A teapot stands beside it.');
     await expect.poll(async () => (await byRole(freshet, 'candidate'))?.documents, { timeout: 10_000 }).toBe(3);
     await expect.poll(async () => (await byRole(freshet, 'live'))?.documents, { timeout: 10_000 }).toBe(3);
+  });
+
+  it('whose model is not there keeps the live index from nothing, and is told in the report', async () => {
+    const broken = { embedder: { engine: 'transformers', modelPath: join(folder, 'nowhere') } };
+    const freshet = await open({ candidate: broken });
+    expect(texts(await search(freshet, 'kettle'))).toEqual(['The kettle is in the kitchen.']);
+    const { indexes, notes, switchBlockers } = await report(freshet);
+    expect(indexes.map(({ role }) => role)).toEqual(['live']);
+    expect(notes).toEqual([expect.stringContaining('settings under "candidate:"')]);
+    expect(switchBlockers).not.toEqual([]);
   });
 
   it('becomes the live index by a switch, and the one before stays fed for the way back', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Freshet } from '../../src/composition/open.ts';
 import { DEFAULT_TENANT } from '../../src/domain/ids.ts';
-import type { IndexesReport } from '../../src/services/services.ts';
+import type { IndexesReport } from '../../src/services/blue-green/service.ts';
 import { openInProcess } from '../support/freshet.ts';
 import { startQdrant, type QdrantServer } from '../support/qdrant/double.ts';
 import { smallEmbedding } from '../support/small-embedder.ts';

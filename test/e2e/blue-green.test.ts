@@ -5,7 +5,7 @@ import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Freshet } from '../../src/composition/open.ts';
 import { DEFAULT_TENANT } from '../../src/domain/ids.ts';
-import type { IndexesReport, IndexReport, IndexRole } from '../../src/services/services.ts';
+import type { IndexesReport, IndexReport, IndexRole } from '../../src/services/blue-green/service.ts';
 import { openInProcess } from '../support/freshet.ts';
 import { startCluster, type Cluster } from './support/cluster.ts';
 import { connect } from './support/instance.ts';

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { indexesView } from '../../api/index-views.ts';
-import type { IndexesReport, IndexReport } from '../../services/services.ts';
+import type { IndexesReport, IndexReport } from '../../services/blue-green/service.ts';
 import type { Context, GlobalOptions } from '../context.ts';
 import type { CliServices } from '../deps.ts';
 import { examples, handle, type Register } from '../define.ts';

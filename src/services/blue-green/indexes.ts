@@ -1,7 +1,7 @@
 import { FreshetError, freshetErrorOf, kindOf } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { CatalogueState, IndexCatalogue } from '../../ports/index-catalogue.ts';
-import type { IndexesReport, IndexesService, IndexReport } from '../services.ts';
+import type { IndexesReport, IndexesService, IndexReport } from './service.ts';
 import { currentToken, tokenReached } from '../tokens.ts';
 import { blockersOf } from './blockers.ts';
 import { healthOf, type LineHealth } from './health.ts';

@@ -1,6 +1,7 @@
 import { FreshetError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { IndexesService, Progress } from '../services.ts';
+import type { IndexesService } from './service.ts';
+import type { Progress } from '../services.ts';
 import { healthOf } from './health.ts';
 import type { Line } from './line.ts';
 import { isMadeFor, isRebuild, rebuildName, type LineId } from './line-name.ts';

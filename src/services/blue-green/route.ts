@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { FreshetError, kindOf } from '../../domain/errors.ts';
 import type { Observer } from '../../observability/events.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { IndexesService } from './service.ts';
 import type {
   AdminService,
   FreshnessService,
-  IndexesService,
   LiveEvent,
   SearchAnswer,
   SearchRequest,

@@ -2,7 +2,8 @@ import PQueue from 'p-queue';
 import type { SearchHit } from '../../domain/search.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { percentile } from '../../observability/percentiles.ts';
-import type { SearchAnswer, SearchRequest, ShadowReport } from '../services.ts';
+import type { ShadowReport } from './service.ts';
+import type { SearchAnswer, SearchRequest } from '../services.ts';
 import type { Line } from './line.ts';
 
 /** Shadow queries are a courtesy: what does not fit is left out, and counted. */

@@ -8,7 +8,8 @@ import { systemClock } from '../../../src/runtime/clock.ts';
 import { LineSet } from '../../../src/services/blue-green/line-set.ts';
 import { isOfShare, routeServices } from '../../../src/services/blue-green/route.ts';
 import { createShadow, overlapOf } from '../../../src/services/blue-green/shadow.ts';
-import type { IndexesService, SearchRequest } from '../../../src/services/services.ts';
+import type { IndexesService } from '../../../src/services/blue-green/service.ts';
+import type { SearchRequest } from '../../../src/services/services.ts';
 import { fakeCatalogue, fakeLine, type FakeLine } from './fakes.ts';
 
 const never = new AbortController().signal;
