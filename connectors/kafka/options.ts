@@ -53,7 +53,7 @@ export const DEFAULT_KAFKA_LIMITS: KafkaLimits = {
   fetchPartitionBytes: 1 * MiB,
   fetchBytes: 8 * MiB,
   fetchWaitMs: 100,
-  sessionTimeoutMs: 30_000,
+  sessionTimeoutMs: 10_000,
   heartbeatMs: 1_000,
   rebalanceTimeoutMs: 60_000,
   sampleMs: 1_000,

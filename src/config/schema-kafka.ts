@@ -171,7 +171,7 @@ export const kafkaSource = section('Topics that Debezium writes, read from Kafka
   sessionTimeout: duration('A consumer that is not heard of for this long loses its partitions.', {
     min: 6_000,
     max: 1_800_000,
-  }).default(30_000),
+  }).default(10_000),
   rebalanceTimeout: duration('How long a consumer may take to finish and commit before it gives partitions up.', {
     min: 6_000,
     max: 1_800_000,

@@ -80,7 +80,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'a hand-over shorter than the session',
-    yaml: kafka('topicPrefix: s, rebalanceTimeout: 10s'),
+    yaml: kafka('topicPrefix: s, rebalanceTimeout: 10s, sessionTimeout: 20s'),
     path: `${shop}.rebalanceTimeout`,
     says: /must not be below "sessionTimeout"/,
   },
