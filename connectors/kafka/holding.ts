@@ -132,6 +132,7 @@ export class Holding {
       ({ progress }) => store.savePartition(progress.key, progress.state),
     );
     if (!isCurrent()) return;
+    for (const { topic, partition, fetched } of all) options.decoder.begins?.(topic, partition, fetched);
     this.#assignment = {
       partitions: new Map(all.map((one) => [one.key, one])),
       byId: new Map(all.map((one) => [one.id, one])),

@@ -49,5 +49,7 @@ export interface DecodedRecord {
  * record becomes the event `undecodable`. Throws `transient` (registry away: the same record is decoded again), `fatal` or `aborted`.
  */
 export interface RecordDecoder {
+  /** Reading of a partition begins at this offset, where another may have read it up to there. */
+  begins?(topic: string, partition: number, offset: bigint): void;
   decode(record: KafkaRecord, epoch: number, signal: AbortSignal): DecodedRecord | Promise<DecodedRecord>;
 }

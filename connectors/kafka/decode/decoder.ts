@@ -45,6 +45,10 @@ class DebeziumRecordDecoder implements RecordDecoder {
     this.#interpreter = new Interpreter(options);
   }
 
+  begins(topic: string, partition: number, offset: bigint): void {
+    this.#interpreter.begins(topic, partition, offset);
+  }
+
   decode(record: KafkaRecord, epoch: number, signal: AbortSignal): DecodedRecord | Promise<DecodedRecord> {
     let schemas: Schemas | Promise<Schemas>;
     try {

@@ -58,6 +58,10 @@ export class Interpreter {
     return this.#tables.ofTopic(topic);
   }
 
+  begins(topic: string, partition: number, offset: bigint): void {
+    this.#memory.begin(topic, partition, offset);
+  }
+
   interpret(record: DebeziumRecord, at: KafkaRecord, epoch: number): DecodedRecord {
     switch (record.kind) {
       case 'change':

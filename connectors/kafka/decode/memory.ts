@@ -33,6 +33,18 @@ export type Shape = 'envelope' | 'rewritten' | 'bare';
 export class LogMemory {
   readonly #previous = new Map<string, Map<number, Previous>>();
   readonly #shapes = new Map<string, Shape>();
+  readonly #begun = new Map<string, bigint>();
+
+  /** What was read of the partition before is no longer what precedes: another may have read on meanwhile. */
+  begin(topic: string, partition: number, offset: bigint): void {
+    this.#begun.set(`${topic}/${partition}`, offset);
+    this.#previous.get(topic)?.delete(partition);
+  }
+
+  /** Where reading of a partition began, if that was told. */
+  begun(topic: string, partition: number): bigint | undefined {
+    return this.#begun.get(`${topic}/${partition}`);
+  }
 
   previous(topic: string, partition: number, offset: bigint): Previous | undefined {
     const previous = this.#previous.get(topic)?.get(partition);

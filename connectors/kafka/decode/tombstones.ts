@@ -18,7 +18,9 @@ const LOWEST: Place = { sourcePosition: sourcePosition(0n), committedAt: 0 };
  *   old like everything else.
  *
  * Where reading begins with one, its delete was read before, by us or whoever had the partition; only on a bare topic it is news. Rows of
- * a bare topic have no places: that tells.
+ * a bare topic have no places: that tells. But if it is not the record that reading was to begin with, what lay between was compacted away,
+ * its delete with it: then it deletes by its offset alone. Should a run of re-sends have been cut just there, the row would be missing until
+ * it changes; otherwise a deleted row would stay.
  */
 export function meaningOfTombstone(
   { topic, partition, offset }: { readonly topic: string; readonly partition: number; readonly offset: bigint },
@@ -31,6 +33,8 @@ export function meaningOfTombstone(
   if (tombstonesDelete === true || (tombstonesDelete === 'auto' && memory.shape(topic) === 'bare')) {
     return { deletes: true, place: undefined };
   }
+  const begun = memory.begun(topic, partition);
+  if (previous === undefined && begun !== undefined && begun < offset) return { deletes: true, place: undefined };
   if (previous === undefined) return tombstonesDelete === 'auto' ? { deletes: true, place: LOWEST } : 'nothing';
   const { place } = previous;
   return { deletes: true, place: place && { ...place, sourcePosition: positionAfter(place.sourcePosition) } };

@@ -277,6 +277,33 @@ describe('records that are no rows', () => {
   });
 });
 
+describe('a tombstone with which reading begins', () => {
+  const tombstone = (offset: number, with_ = decoder): ChangeEvent =>
+    eventOf({ offset, key: { id: 1 }, value: null }, with_);
+
+  it('is the second half of a delete that was read before', () => {
+    decoder.begins?.('cdc.public.docs', 0, 5n);
+    expect(tombstone(5)).toMatchObject({ kind: 'row-deleted', sourcePosition: sourcePosition(0n), committedAt: 0 });
+  });
+
+  it('deletes by its offset where compaction removed what lay between, its delete with it', () => {
+    for (const tombstonesDelete of ['auto', false] as const) {
+      const one = decoderFor({ tombstonesDelete });
+      one.begins?.('cdc.public.docs', 0, 3n);
+      const event = tombstone(5, one);
+      expect(event).toMatchObject({ kind: 'row-deleted', key: '[1]', version: makeVersion(0, 5) });
+      expect(event).not.toHaveProperty('sourcePosition');
+    }
+  });
+
+  it('is not judged by what was read before another had the partition', () => {
+    const value = change({ op: 'u', after: { id: 2 }, sequence: [90, 100] });
+    decode({ offset: 4, key: { id: 2 }, value });
+    decoder.begins?.('cdc.public.docs', 0, 200n);
+    expect(tombstone(205)).not.toHaveProperty('sourcePosition');
+  });
+});
+
 describe('how far a connector is in its database', () => {
   const message = (txId: number | null): object => {
     const parts = change({ op: 'c', table: '', sequence: [90, 100], us: 7_000_000 }) as { readonly source: object };
