@@ -21,6 +21,8 @@ export interface Wanted {
   readonly reading: number;
   /** By the source's `start`; only where nothing was read in this epoch. */
   readonly start: bigint;
+  /** Read under settings that others replaced: the stored position is of theirs, the group's is how far anybody came. */
+  readonly isBorrowed?: boolean;
 }
 
 export interface Resume {
@@ -65,7 +67,8 @@ export function resume(
       { earliest: String(earliest), next: String(stored.next) },
     );
   }
-  const at = clamp(lower(committed ?? stored.next, stored.next), earliest, end);
+  const reached = wanted.isBorrowed === true && committed !== undefined ? committed : stored.next;
+  const at = clamp(lower(committed ?? stored.next, reached), earliest, end);
   return { at, isNew: false, commitExpired: committed === undefined };
 }
 

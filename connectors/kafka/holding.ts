@@ -16,7 +16,7 @@ import { inParallel } from './in-parallel.ts';
 import type { KafkaLimits, KafkaSourceOptions } from './options.ts';
 import type { PartitionProgress } from './partition-progress.ts';
 import { RecordBuffer } from './record-buffer.ts';
-import type { StateStore } from './state.ts';
+import type { SourceState, StateStore } from './state.ts';
 import { Suspicions } from './suspicions.ts';
 import { takeUp } from './take-up.ts';
 
@@ -39,6 +39,8 @@ export interface HoldingDeps {
   readonly log: LogReader;
   readonly store: StateStore;
   readonly say: Say;
+  /** What `identify` told; nothing is assigned before. */
+  readonly own: () => SourceState;
   readonly member: () => GroupMember | undefined;
   readonly end: (end: End) => void;
   /** A position moved, or an end. */
@@ -116,9 +118,9 @@ export class Holding {
     isCurrent: () => boolean,
     signal: AbortSignal,
   ): Promise<void> {
-    const { options, log, store, say } = this.#deps;
-    const { name, groupId, epoch = 0, rowless = [], clock } = options;
-    const taken = await takeUp({ name, groupId, epoch, rowless, log, store, clock, say }, partitions, signal);
+    const { options, log, store, say, own } = this.#deps;
+    const { name, groupId, rowless = [], clock } = options;
+    const taken = await takeUp({ name, groupId, own: own(), rowless, log, store, clock, say }, partitions, signal);
     const all = taken.map(({ progress }) => progress);
     // The group's offset first, the state after it: a stale offset beside a new state would look like a log that lost its end.
     const different = all.filter(({ committed, fetched }) => committed !== fetched);
@@ -219,7 +221,7 @@ export class Holding {
 
   async save(): Promise<void> {
     await inParallel(
-      this.partitions.filter(({ isDirty }) => isDirty),
+      this.partitions.filter(({ isDirty, isBorrowed }) => isDirty && !isBorrowed),
       async (partition) => {
         partition.isDirty = false;
         try {

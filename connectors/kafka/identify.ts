@@ -32,7 +32,7 @@ export async function identify(
         );
       }
     }
-    const state: SourceState = { cluster: cluster.id, epoch, reading: 0, tables: fingerprints };
+    const state: SourceState = { cluster: cluster.id, epoch, reading: 0, tables: fingerprints, settings: 0 };
     // In this order: who finds the epoch begun finds where its partitions begin.
     await store.saveStarts(epoch, await startOffsets(log, start, names));
     await store.saveTopics(epoch, names);
@@ -69,10 +69,16 @@ export async function identify(
       `Source "${name}" reads its topics again: tables were added or their settings changed.`,
     );
   }
-  const state = { ...stored, reading, tables: fingerprints };
+  if (isSameSettings(fingerprints, stored.tables)) return stored;
   // Also where a table was taken out: should it come back, what happened to it meanwhile must be read.
-  if (JSON.stringify(state.tables) !== JSON.stringify(stored.tables)) await store.saveSource(state);
+  const state = { ...stored, reading, tables: fingerprints, settings: stored.settings + 1 };
+  await store.saveSource(state);
   return state;
+}
+
+export function isSameSettings(a: SourceState['tables'], b: SourceState['tables']): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 }
 
 /** Where the partitions that are there begin, if not at `earliest`. */

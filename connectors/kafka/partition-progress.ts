@@ -23,6 +23,8 @@ export class PartitionProgress implements TopicPartition {
   readonly partition: number;
   readonly key: string;
   readonly id: PartitionId;
+  /** Read under settings that others replaced: how far is not saved with the index, see `take-up.ts`. */
+  readonly isBorrowed: boolean;
   /** What the buffer holds of it. */
   bufferedBytes = 0;
   /** Taken from the buffer and not delivered yet: it is being decoded. */
@@ -44,7 +46,15 @@ export class PartitionProgress implements TopicPartition {
   #witness: Witness | undefined;
   readonly #state: PartitionState;
 
-  constructor(source: string, where: TopicPartition, state: PartitionState, at: bigint, committed: bigint | undefined) {
+  constructor(
+    source: string,
+    where: TopicPartition,
+    state: PartitionState,
+    at: bigint,
+    committed: bigint | undefined,
+    isBorrowed = false,
+  ) {
+    this.isBorrowed = isBorrowed;
     this.topic = where.topic;
     this.partition = where.partition;
     this.key = partitionKey(where);

@@ -63,6 +63,7 @@ export class Reading {
       log: client.log,
       store,
       say,
+      own: () => this.#identity!,
       member: () => this.#member,
       end: (end) => this.#end(end),
       settled: () => hooks.settled(),

@@ -38,6 +38,8 @@ export interface SourceState {
   readonly reading: number;
   /** Settings fingerprints, by table. */
   readonly tables: Readonly<Record<string, string>>;
+  /** Counts the changes of `tables`. Instances of older settings go on beside newer ones for a while: a rolling upgrade. */
+  readonly settings: number;
 }
 
 /** How far the whole source is known to be settled, see `horizon.ts`. */
@@ -70,6 +72,7 @@ const sourceSchema = z.object({
   epoch: z.number(),
   reading: z.number(),
   tables: z.record(z.string(), z.string()),
+  settings: z.number(),
 });
 
 const topicsSchema = z.object({ topics: z.array(z.string()) });

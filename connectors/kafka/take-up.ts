@@ -2,15 +2,16 @@ import { FreshetError } from '../../src/domain/errors.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import { partitionKey, type LogReader, type TopicPartition } from './client/client.ts';
 import { epochLowered, partitionsChanged, resume, type Observed } from './epoch.ts';
-import type { Say } from './identify.ts';
+import { isSameSettings, type Say } from './identify.ts';
 import { inParallel } from './in-parallel.ts';
 import { PartitionProgress, witnessOf } from './partition-progress.ts';
-import type { PartitionState, StateStore, Witness } from './state.ts';
+import type { PartitionState, SourceState, StateStore, Witness } from './state.ts';
 
 export interface TakeUpDeps {
   readonly name: string;
   readonly groupId: string;
-  readonly epoch: number;
+  /** As it was when this process began. */
+  readonly own: SourceState;
   readonly rowless: readonly string[];
   readonly log: LogReader;
   readonly store: StateStore;
@@ -50,7 +51,8 @@ export async function takeUp(
 
 async function takeUpOnce(deps: TakeUpDeps, assigned: readonly TopicPartition[]): Promise<readonly TakenUp[]> {
   if (assigned.length === 0) return [];
-  const { name, groupId, epoch, log, store, say } = deps;
+  const { name, groupId, own, log, store, say } = deps;
+  const { epoch } = own;
   const topics = [...new Set(assigned.map(({ topic }) => topic))];
   // The shared state is read again: another instance may have asked for everything to be read again.
   const [shared, starts, cluster, earliest, ends, committed, stored] = await Promise.all([
@@ -63,7 +65,14 @@ async function takeUpOnce(deps: TakeUpDeps, assigned: readonly TopicPartition[])
     inParallel(assigned, (where) => store.partition(partitionKey(where))),
   ]);
   if (shared !== undefined && shared.epoch > epoch) throw epochLowered(shared.epoch, epoch);
-  const reading = shared?.reading ?? 0;
+  const isBorrowed = isSuperseded(name, own, shared);
+  if (isBorrowed) {
+    say(
+      'warn',
+      'KAFKA_SETTINGS_SUPERSEDED',
+      `An instance with other settings feeds source "${name}" into the same index: it indexes every row anew. This one goes on under its own settings until it is stopped, and what it writes meanwhile is indexed again. Start it again with the new settings.`,
+    );
+  }
   return inParallel(assigned, async (where, at) => {
     const key = partitionKey(where);
     const partitions = cluster.topics.get(where.topic);
@@ -90,7 +99,8 @@ async function takeUpOnce(deps: TakeUpDeps, assigned: readonly TopicPartition[])
       committed: committed.get(key),
       witness: isKnown ? await compareWitness(log, where, before.witness, low, end) : 'gone',
     };
-    const wanted = { epoch, reading, start: starts.get(key) ?? low };
+    const reading = isBorrowed ? (before?.reading ?? own.reading) : (shared ?? own).reading;
+    const wanted = { epoch, reading, start: starts.get(key) ?? low, isBorrowed };
     const { at: offset, isNew, commitExpired } = resume(where, before, observed, wanted);
     if (commitExpired) {
       say(
@@ -109,8 +119,24 @@ async function takeUpOnce(deps: TakeUpDeps, assigned: readonly TopicPartition[])
       backlog: isNew ? end : before!.backlog,
       ...(isKnown && before.witness !== undefined ? { witness: before.witness } : {}),
     };
-    return { progress: new PartitionProgress(name, where, state, offset, observed.committed), isNew };
+    return { progress: new PartitionProgress(name, where, state, offset, observed.committed, isBorrowed), isNew };
   });
+}
+
+/**
+ * Whether newer settings than ours are in use. What we read then we only borrow: the stored positions stay those of the newer settings,
+ * whose instances go on from there, over everything that was written here meanwhile.
+ * @throws fatal KAFKA_SETTINGS_RETURNED when the newest settings are ours again: what was indexed under those between stands above what we
+ * would write, until we start again in a generation above theirs
+ */
+function isSuperseded(name: string, own: SourceState, shared: SourceState | undefined): boolean {
+  if (shared === undefined || shared.settings === own.settings) return false;
+  if (!isSameSettings(shared.tables, own.tables)) return true;
+  throw new FreshetError(
+    'KAFKA_SETTINGS_RETURNED',
+    'fatal',
+    `Other settings were in use for source "${name}" since this instance was started, and were taken back. Start it again, so that what was indexed under them is indexed anew.`,
+  );
 }
 
 /** No version comes from its offsets, and nothing is lost with its records: whatever happened to it, it is read from where that is possible. */
