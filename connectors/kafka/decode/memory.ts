@@ -28,7 +28,7 @@ export type Shape = 'envelope' | 'rewritten' | 'bare';
 
 /**
  * What a tombstone means depends on what came before it: of each partition its last row record, of each topic its shape. One partition's
- * records come in order; a record fetched again by its coordinates in between does no harm, for what is remembered of it is older.
+ * records come in order; one that is fetched again by its coordinates in between is not remembered.
  */
 export class LogMemory {
   readonly #previous = new Map<string, Map<number, Previous>>();
@@ -54,6 +54,9 @@ export class LogMemory {
   remember(topic: string, partition: number, record: Omit<Previous, 'place'>, place: Place | undefined): void {
     let partitions = this.#previous.get(topic);
     if (partitions === undefined) this.#previous.set(topic, (partitions = new Map<number, Previous>()));
+    // Fetched again by its coordinates, or left over from before the partition was taken up: what precedes the next record is another.
+    const newest = partitions.get(partition)?.offset ?? this.begun(topic, partition) ?? 0n;
+    if (record.offset < newest) return;
     const inherited = place ?? this.previous(topic, partition, record.offset)?.place;
     partitions.set(partition, { ...record, place: inherited });
   }

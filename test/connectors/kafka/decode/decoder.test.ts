@@ -304,6 +304,19 @@ describe('a tombstone with which reading begins', () => {
   });
 });
 
+describe('a lone tombstone', () => {
+  it('stands behind the last change read, whatever was fetched again in between', () => {
+    const read = (offset: number, id: number, lsn: number): void => {
+      const value = change({ op: 'u', after: { id }, sequence: [lsn - 10, lsn], us: lsn * 1_000 });
+      decode({ offset, key: { id }, value });
+    };
+    read(10, 2, 500);
+    // A dead letter that is retried.
+    read(3, 3, 100);
+    expect(eventOf({ offset: 12, key: { id: 1 }, value: null })).toMatchObject({ committedAt: 500 });
+  });
+});
+
 describe('how far a connector is in its database', () => {
   const message = (txId: number | null): object => {
     const parts = change({ op: 'c', table: '', sequence: [90, 100], us: 7_000_000 }) as { readonly source: object };
