@@ -6,7 +6,7 @@ import { backoffMs, RECOVERY_BACKOFF } from '../../src/runtime/backoff.ts';
 import type { KafkaClient } from './client/client.ts';
 import { within } from './client/deadline.ts';
 import { createKafkaClient } from './client/index.ts';
-import { quietly, type ClientLog } from './client/log.ts';
+import { clientLog } from './client-log.ts';
 import { Coverage } from './coverage.ts';
 import { freshnessOf } from './freshness.ts';
 import { incompleteTopics, type Say } from './identify.ts';
@@ -278,18 +278,6 @@ class TopicsSource implements KafkaSource {
 
   readonly #say: Say = (level, code, message) =>
     this.#options.observer.emit({ type: 'source', source: this.name, level, code, message });
-}
-
-/** How often one part of the client library may be heard. */
-const LOG_EVERY_MS = 30_000;
-
-/** What the client library reports, without its own words: they may hold what a broker sent. */
-function clientLog({ name: source, clock, observer }: KafkaSourceOptions): (entry: ClientLog) => void {
-  return quietly(clock, LOG_EVERY_MS, ({ part, topic }) => {
-    const where = topic === undefined ? part : `${part}, topic ${topic}`;
-    const message = `Kafka's client of source "${source}" reports trouble (${where}). It goes on by itself, or ends the source with its reason.`;
-    observer.emit({ type: 'source', source, level: 'warn', code: 'KAFKA_CLIENT', message });
-  });
 }
 
 type EndOfSnapshot = DecodedRecord & Required<Pick<DecodedRecord, 'snapshot'>>;
