@@ -4,6 +4,10 @@ import type { LineHealth } from './health.ts';
 /** Behind more than this, a switch would take readers back in time by more than the moment it waits. */
 export const LAG_MS_MAX = 10_000;
 
+/** Whether it may answer queries: built, and not known to be far behind. */
+export const isClose = ({ isBuilt, lagMs }: Pick<LineHealth, 'isBuilt' | 'lagMs'>): boolean =>
+  isBuilt && (lagMs === undefined || lagMs <= LAG_MS_MAX);
+
 /**
  * What speaks against making an index the live one, one sentence each; none: nothing. Pure. An unknown lag does not: a silent source proves
  * nothing, and the switch itself waits until the index covers what was committed before it.

@@ -3,7 +3,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { CatalogueState, IndexCatalogue } from '../../ports/index-catalogue.ts';
 import type { IndexesReport, IndexesService, IndexReport } from './service.ts';
 import { currentToken, tokenReached } from '../tokens.ts';
-import { blockersOf } from './blockers.ts';
+import { blockersOf, isClose, LAG_MS_MAX } from './blockers.ts';
 import { healthOf, type LineHealth } from './health.ts';
 import type { Line } from './line.ts';
 import { STATE_AGE_MS_MAX, type LineSet } from './line-set.ts';
@@ -70,7 +70,9 @@ export function createIndexesService(deps: IndexesDeps): IndexesService {
       notes: [
         ...lines.notes,
         ...unused.map(notFed),
-        ...(state.canaryShare > 0 && candidate.health?.isBuilt === false ? [CANARY_WAITS] : []),
+        ...(state.canaryShare > 0 && candidate.health !== undefined && !isClose(candidate.health)
+          ? [CANARY_WAITS]
+          : []),
       ],
     };
   };
@@ -171,8 +173,7 @@ export function createIndexesService(deps: IndexesDeps): IndexesService {
   };
 }
 
-const CANARY_WAITS =
-  'The candidate answers its share of the queries once it is built; until then the live index answers all.';
+const CANARY_WAITS = `The candidate answers its share of the queries once it is built and at most ${LAG_MS_MAX / 1000} s behind; until then the live index answers all.`;
 
 function reportOf(name: string, state: CatalogueState, look: Look | undefined): IndexReport {
   const { line, failure, health } = look ?? {};

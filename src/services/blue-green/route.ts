@@ -13,7 +13,7 @@ import type {
   Services,
 } from '../services.ts';
 import { agesOf, oldestAsOf } from '../source-freshness.ts';
-import { LAG_MS_MAX } from './blockers.ts';
+import { isClose } from './blockers.ts';
 import type { Line } from './line.ts';
 import type { LineSet } from './line-set.ts';
 import type { Shadow } from './shadow.ts';
@@ -101,7 +101,7 @@ function routeSearch(deps: {
 async function canAnswer(line: Line, clock: Clock): Promise<boolean> {
   const states = await Promise.all(line.sources.map(({ source }) => source.freshness()));
   const { lagMs } = oldestAsOf(agesOf(states), clock.now());
-  return states.every((state) => state.snapshotFinished) && (lagMs === undefined || lagMs <= LAG_MS_MAX);
+  return isClose({ isBuilt: states.every((state) => state.snapshotFinished), lagMs });
 }
 
 /**
