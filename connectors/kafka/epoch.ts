@@ -33,8 +33,10 @@ export interface Resume {
   readonly commitExpired: boolean;
 }
 
-const SNAPSHOT_AND_EPOCH =
-  'Take a new snapshot with the connector (an incremental snapshot of its tables, or a new connector), then raise "epoch" of the source by one.';
+/** Not an incremental one: it has no last row, and without that nobody knows which rows it did not bring again. */
+const NEW_SNAPSHOT =
+  'take a new snapshot with the connector (the signal "execute-snapshot" of type "blocking", or a new connector)';
+const SNAPSHOT_AND_EPOCH = `T${NEW_SNAPSHOT.slice(1)}, then raise "epoch" of the source by one.`;
 
 /**
  * Where to go on in a partition, or why not (design: epochs). Offsets are versions: were they to mean other records than when they were
@@ -104,11 +106,15 @@ export function topicRecreated(where: TopicPartition, evidence: string, details:
   );
 }
 
+/**
+ * A new epoch over the whole topic would not do: its older records lie where the old number put them, and the newest of a row that moved
+ * may have the lower offset.
+ */
 export function partitionsChanged(where: TopicPartition, before: number, now: number): FreshetError {
   return fatal(
     'KAFKA_PARTITIONS_CHANGED',
     where,
-    `belongs to a topic that had ${before} partition(s) and has ${now}: rows moved between partitions, and their old and new offsets cannot be compared. ${SNAPSHOT_AND_EPOCH}`,
+    `belongs to a topic that had ${before} partition(s) and has ${now}: rows moved between partitions, and their old and new offsets cannot be compared. Restart the connector, so that it writes to all partitions, and note the time; ${NEW_SNAPSHOT}; then raise "epoch" of the source by one and set its "start" to { timestamp: <the time noted> }.`,
     { before, now },
   );
 }

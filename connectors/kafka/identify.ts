@@ -1,9 +1,10 @@
 import { FreshetError } from '../../src/domain/errors.ts';
-import type { LogReader, Offsets } from './client/client.ts';
-import { epochLowered, topicIncomplete } from './epoch.ts';
+import { partitionKey, type LogReader, type Offsets } from './client/client.ts';
+import { epochLowered, partitionsChanged, topicIncomplete } from './epoch.ts';
 import type { KafkaSourceOptions, KafkaStart } from './options.ts';
 import type { SourceState, StateStore } from './state.ts';
 import { matchingTopics } from './topics.ts';
+import { compareWitness } from './witness.ts';
 
 export type Say = (level: 'info' | 'warn' | 'error', code: string, message: string) => void;
 
@@ -24,6 +25,7 @@ export async function identify(
   if (stored !== undefined && stored.epoch > epoch) throw epochLowered(stored.epoch, epoch);
   if (stored === undefined || stored.epoch < epoch) {
     if (start === 'earliest') {
+      if (stored?.cluster === cluster.id) await refuseGrown(names, cluster.topics, log, store);
       for (const [topic, { partition, earliest }] of await incompleteTopics(log, names, rowless)) {
         say(
           'warn',
@@ -79,6 +81,32 @@ export async function identify(
 export function isSameSettings(a: SourceState['tables'], b: SourceState['tables']): boolean {
   const names = Object.keys(a);
   return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
+}
+
+/**
+ * A topic that was made anew may have any number of partitions; one that still holds a record it had grew. To be called before anything of
+ * the new epoch is stored: `start` counts only then.
+ * @throws fatal KAFKA_PARTITIONS_CHANGED, transient
+ */
+async function refuseGrown(
+  names: readonly string[],
+  counts: ReadonlyMap<string, number>,
+  log: LogReader,
+  store: StateStore,
+): Promise<void> {
+  for (const topic of names) {
+    const before = (await store.partition(partitionKey({ topic, partition: 0 })))?.partitions;
+    const now = counts.get(topic);
+    if (before === undefined || now === undefined || before >= now) continue;
+    const [earliest, ends] = await Promise.all([log.offsets([topic], 'earliest'), log.offsets([topic], 'end')]);
+    for (let partition = 0; partition < before; partition += 1) {
+      const where = { topic, partition };
+      const key = partitionKey(where);
+      const witness = (await store.partition(key))?.witness;
+      const found = await compareWitness(log, where, witness, earliest.get(key) ?? 0n, ends.get(key) ?? 0n);
+      if (found === 'same') throw partitionsChanged(where, before, now);
+    }
+  }
 }
 
 /** Where the partitions that are there begin, if not at `earliest`. */

@@ -4,8 +4,9 @@ import { partitionKey, type LogReader, type TopicPartition } from './client/clie
 import { epochLowered, partitionsChanged, resume, type Observed } from './epoch.ts';
 import { isSameSettings, type Say } from './identify.ts';
 import { inParallel } from './in-parallel.ts';
-import { PartitionProgress, witnessOf } from './partition-progress.ts';
-import type { PartitionState, SourceState, StateStore, Witness } from './state.ts';
+import { PartitionProgress } from './partition-progress.ts';
+import type { PartitionState, SourceState, StateStore } from './state.ts';
+import { compareWitness } from './witness.ts';
 
 export interface TakeUpDeps {
   readonly name: string;
@@ -150,21 +151,6 @@ function takeUpRowless(
   const at = committed === undefined || committed < earliest || committed > end ? earliest : committed;
   const state: PartitionState = { ...known, next: at, end, backlog: at };
   return { progress: new PartitionProgress(source, where, state, at, committed), isNew: true };
-}
-
-async function compareWitness(
-  log: LogReader,
-  { topic, partition }: TopicPartition,
-  witness: Witness | undefined,
-  earliest: bigint,
-  end: bigint,
-): Promise<Observed['witness']> {
-  if (witness === undefined || witness.offset < earliest || witness.offset >= end) return 'gone';
-  const { records } = await log.fetch({ topic, partition, offset: witness.offset }, 'batch');
-  const found = records.find(({ offset }) => offset === witness.offset);
-  if (found === undefined) return 'gone';
-  const { timestamp, crc } = witnessOf(found);
-  return timestamp === witness.timestamp && crc === witness.crc ? 'same' : 'another';
 }
 
 function vanished({ topic, partition }: TopicPartition): FreshetError {
