@@ -122,6 +122,7 @@ export function createMemoryIndex(options: MemoryIndexOptions): Index & { readon
         if (head === undefined) continue;
         if (filter.table !== undefined && head.table !== filter.table) continue;
         if (filter.belowVersion !== undefined && head.version >= filter.belowVersion) continue;
+        if (filter.livingOutside !== undefined && (head.deleted || filter.livingOutside.includes(head.table))) continue;
         yield head;
       }
     },

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Head } from '../../src/domain/document.ts';
 import { FreshetError, throwIfAborted } from '../../src/domain/errors.ts';
 import type { ChunkId, DocumentId, PartitionId, TableId, TenantId } from '../../src/domain/ids.ts';
@@ -55,7 +56,7 @@ export interface QdrantIndex extends FedIndex, SharedCheckpoints {
  */
 export async function openQdrantIndex(options: QdrantIndexOptions, signal?: AbortSignal): Promise<QdrantIndex> {
   const calls = new QdrantCalls(options);
-  const stop = signal ?? new AbortController().signal;
+  const stop = signal ?? lifelong();
   try {
     await checkServer(calls, stop);
     const close = (): Promise<void> => calls[Symbol.asyncDispose]();
@@ -64,6 +65,13 @@ export async function openQdrantIndex(options: QdrantIndexOptions, signal?: Abor
     await calls[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** Everything that is asked for meanwhile listens to it. */
+function lifelong(): AbortSignal {
+  const { signal } = new AbortController();
+  setMaxListeners(0, signal);
+  return signal;
 }
 
 export interface CollectionToOpen extends QdrantCollectionOptions, Pick<Identity, 'catalogue' | 'index'> {
@@ -119,6 +127,7 @@ class QdrantCollectionIndex implements QdrantIndex {
     close: () => Promise<void> = () => Promise.resolve(),
   ) {
     this.#close = close;
+    setMaxListeners(0, this.#lifetime.signal);
     this.collection = store.collection;
     this.dimensions = dimensions;
     this.#store = store;

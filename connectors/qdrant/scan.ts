@@ -2,10 +2,10 @@ import type { Head } from '../../src/domain/document.ts';
 import type { DocumentId, TableId, TenantId } from '../../src/domain/ids.ts';
 import type { Truncation } from '../../src/domain/source-position.ts';
 import { throwIfAborted } from '../../src/domain/errors.ts';
-import { compareStamps, type Version } from '../../src/domain/version.ts';
+import { compareStamps } from '../../src/domain/version.ts';
 import { isTruncated } from '../../src/domain/visibility.ts';
-import type { StoredChunk, StoredDocument } from '../../src/ports/index-store.ts';
-import { all, is, none, hasId, within, type Filter } from './filters.ts';
+import type { HeadFilter, StoredChunk, StoredDocument } from '../../src/ports/index-store.ts';
+import { all, hasId, is, none, oneOf, within, type Filter } from './filters.ts';
 import { documentNumber } from './ids.ts';
 import { packText } from './pack.ts';
 import { chunkOf, headOf, storedChunk, type FoundChunk } from './points.ts';
@@ -37,15 +37,20 @@ export async function* scroll(
 /** A head's point has the document's id, so the order of points is the order of documents. */
 export async function* scanHeads(
   store: QdrantStore,
-  filter: { readonly table?: TableId; readonly belowVersion?: Version },
+  { table, belowVersion, livingOutside }: HeadFilter,
   signal: AbortSignal,
 ): AsyncGenerator<Head> {
-  const { table, belowVersion } = filter;
-  const wanted = all(
-    is('kind', 'head'),
-    ...(table === undefined ? [] : [is('table', packText(table))]),
-    ...(belowVersion === undefined ? [] : [within('ver', { lt: belowVersion })]),
-  );
+  const wanted = {
+    ...all(
+      is('kind', 'head'),
+      ...(table === undefined ? [] : [is('table', packText(table))]),
+      ...(belowVersion === undefined ? [] : [within('ver', { lt: belowVersion })]),
+      ...(livingOutside === undefined ? [] : [is('deleted', false)]),
+    ),
+    ...(livingOutside === undefined || livingOutside.length === 0
+      ? {}
+      : none(oneOf('table', livingOutside.map(packText)))),
+  };
   for await (const page of scroll(store, wanted, { page: HEADS_PAGE }, signal)) {
     for (const { payload } of page) yield headOf(payload);
   }

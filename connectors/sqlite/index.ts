@@ -9,6 +9,7 @@ import type { Checkpoints } from '../../src/ports/checkpoints.ts';
 import type {
   DocumentWrite,
   Floor,
+  HeadFilter,
   Index,
   IndexStats,
   StoredChunk,
@@ -23,15 +24,7 @@ import { LexicalSearch } from './lexical.ts';
 import { loadCatalogue, reloadDocument, type LoadProgress } from './load.ts';
 import { embedderNumber, Names } from './names.ts';
 import { packJson, unpackJson } from './odd-text.ts';
-import {
-  readDocument,
-  readHeads,
-  readTruncations,
-  scanChunks,
-  scanHeads,
-  type ChunkScan,
-  type HeadFilter,
-} from './read.ts';
+import { readDocument, readHeads, readTruncations, scanChunks, scanHeads, type ChunkScan } from './read.ts';
 import { configure, INDEX_STORE, openStore, sizeOf } from './schema.ts';
 import { Searcher } from './search.ts';
 import { floorOf, sweep } from './sweep.ts';

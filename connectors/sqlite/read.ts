@@ -4,16 +4,10 @@ import { throwIfAborted } from '../../src/domain/errors.ts';
 import type { ChunkId, DocumentId, TableId, TenantId } from '../../src/domain/ids.ts';
 import type { SourcePosition, Truncation } from '../../src/domain/source-position.ts';
 import { isTruncated } from '../../src/domain/visibility.ts';
-import type { Version } from '../../src/domain/version.ts';
-import type { StoredChunk, StoredDocument } from '../../src/ports/index-store.ts';
+import type { HeadFilter, StoredChunk, StoredDocument } from '../../src/ports/index-store.ts';
 import type { Cells, Database } from './database.ts';
 import { HEAD_COLUMNS, HEADS, headOf } from './heads.ts';
 import { unpackText } from './odd-text.ts';
-
-export interface HeadFilter {
-  readonly table?: TableId;
-  readonly belowVersion?: Version;
-}
 
 export interface ChunkScan {
   readonly vectors: boolean;
@@ -63,8 +57,11 @@ export function readDocument(
 export async function* scanHeads(db: Database, filter: HeadFilter, signal: AbortSignal): AsyncGenerator<Head> {
   const table = filter.table === undefined ? '' : 'AND h.tbl = ?';
   const below = filter.belowVersion === undefined ? '' : 'AND h.ver < ?';
-  const sql = `SELECT ${HEAD_COLUMNS} FROM ${HEADS} WHERE h.id > ? ${table} ${below} ORDER BY h.id LIMIT ${PAGE_ROWS}`;
-  const bounds = [filter.table, filter.belowVersion].filter((bound) => bound !== undefined);
+  const { livingOutside: others } = filter;
+  const outside =
+    others === undefined ? '' : `AND h.deleted = 0 AND h.tbl NOT IN (${others.map(() => '?').join(', ')})`;
+  const sql = `SELECT ${HEAD_COLUMNS} FROM ${HEADS} WHERE h.id > ? ${table} ${below} ${outside} ORDER BY h.id LIMIT ${PAGE_ROWS}`;
+  const bounds = [filter.table, filter.belowVersion, ...(others ?? [])].filter((bound) => bound !== undefined);
   for (let after = ''; ; ) {
     throwIfAborted(signal);
     const page = db

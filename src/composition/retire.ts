@@ -28,10 +28,9 @@ export async function retireTables(
   signal: AbortSignal,
 ): Promise<void> {
   const { index, generation, clock } = deps;
-  const configured = new Set(deps.mappings.map((mapping) => mapping.table));
+  const configured = deps.mappings.map((mapping) => mapping.table);
   const retired = { ...deps.retired };
-  for await (const head of index.scanHeads({}, signal)) {
-    if (head.deleted || configured.has(head.table)) continue;
+  for await (const head of index.scanHeads({ livingOutside: configured }, signal)) {
     if (retired[head.table] !== generation) {
       retired[head.table] = generation;
       await index.save(RETIRED, retired);

@@ -54,6 +54,13 @@ export interface SweepLimits {
   readonly committed: ReadonlyMap<PartitionId, Version>;
 }
 
+export interface HeadFilter {
+  readonly table?: TableId;
+  readonly belowVersion?: Version;
+  /** Living heads of any table but these; found by the store, for there may be millions of the others. */
+  readonly livingOutside?: readonly TableId[];
+}
+
 export interface IndexStats {
   readonly documents: number;
   readonly chunks: number;
@@ -92,11 +99,8 @@ export interface Index extends AsyncDisposable {
   search(query: SearchQuery, signal: AbortSignal): Promise<readonly SearchHit[]>;
   document(id: DocumentId, tenant: TenantId, signal: AbortSignal): Promise<StoredDocument | undefined>;
 
-  /** Every head, tombstones included, in id order, for verify and retiring tables. */
-  scanHeads(
-    filter: { readonly table?: TableId; readonly belowVersion?: Version },
-    signal: AbortSignal,
-  ): AsyncIterable<Head>;
+  /** Every head that passes, tombstones included, in id order, for verify and retiring tables. */
+  scanHeads(filter: HeadFilter, signal: AbortSignal): AsyncIterable<Head>;
   /** Every stored chunk (of one document, if named), deleted ones included, in document order, for verify. */
   scanChunks(
     options: { readonly vectors: boolean; readonly document?: DocumentId },

@@ -45,6 +45,19 @@ export function describeIndexUpkeep(current: () => IndexContext): void {
       expect(others.map(({ id }) => id)).toEqual([documentId('other')]);
     });
 
+    it('yield the living heads outside some tables only', async () => {
+      const { index } = current();
+      const other = 'app.public.other';
+      await index.apply(write('kept', { version: 1, chunks: ['kept'] }), never);
+      await index.apply(write('left', { version: 2, chunks: ['left'], table: other }), never);
+      await index.apply(write('gone', { version: 3, deleted: true, table: other }), never);
+      const outside = async (...livingOutside: (typeof ARTICLES)[]) =>
+        (await collect(index.scanHeads({ livingOutside }, never))).map(({ id }) => id);
+      expect(await outside(ARTICLES)).toEqual([documentId('left')]);
+      expect(new Set(await outside())).toEqual(new Set([documentId('kept'), documentId('left')]));
+      expect(await outside(ARTICLES, tableId(other))).toEqual([]);
+    });
+
     it('go through more heads than one page, each once, also while others are written', async () => {
       const { index } = current();
       const names = Array.from({ length: 1201 }, (_, at) => `n${String(at).padStart(5, '0')}`);

@@ -50,7 +50,6 @@ it('keeps what it was assigned when a commit of the generation before is refused
     say: nothing,
     own: () => own,
     member: () => member,
-    own: () => own,
     end: ({ how }: End) => expect.unreachable(`the membership ended: ${how}`),
     settled: nothing,
     backOff: () => Promise.resolve(),
