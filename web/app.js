@@ -62,6 +62,8 @@ function renderTop() {
     el('b', {}, formatCount(index.documents, 'document')),
     ` · ${formatCount(index.chunks, 'chunk')}`,
   ]);
+  // Another name after a switch: what is shown from then on is the other index's.
+  $('fact-size').title = index.name ? `Index ${index.name}` : '';
   fact('fact-model', [modelName(embedder)]);
   $('fact-model').title = `Embedding model: ${embedder.fingerprint}`;
 }

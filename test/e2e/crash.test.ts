@@ -32,7 +32,7 @@ beforeAll(async () => {
     },
   });
   instance = await place.start();
-}, 60_000);
+});
 
 afterAll(async () => {
   await instance?.kill();
@@ -56,7 +56,7 @@ describe('Freshet killed with SIGKILL', () => {
     instance = await place.start();
     await instance.ready();
     expect(await place.json('verify')).toMatchObject({ code: 0, value: { ...CLEAN, documents: ROWS - 1 } });
-  }, 60_000);
+  }, 120_000);
 
   it('in the middle of 1,000 edits loses none, repeats none and keeps none twice', async () => {
     const client = await cluster.client();
@@ -76,7 +76,7 @@ describe('Freshet killed with SIGKILL', () => {
     const lsn = await cluster.commit('INSERT INTO notes VALUES (0, $1)', ['The thousandth edit and one.']);
     expect((await texts('thousandth edit', lsn))[0]).toBe('The thousandth edit and one.');
     expect(await place.json('verify')).toMatchObject({ code: 0, value: CLEAN });
-  }, 60_000);
+  }, 120_000);
 
   it('again and again, at any moment, ends in the same state', async () => {
     for (let round = 0; round < 2; round += 1) {
@@ -87,7 +87,7 @@ describe('Freshet killed with SIGKILL', () => {
     const lsn = await cluster.commit('DELETE FROM notes WHERE id = 0');
     expect(await texts('thousandth edit', lsn)).not.toContain('The thousandth edit and one.');
     expect(await place.json('verify')).toMatchObject({ code: 0, value: CLEAN });
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('the PostgreSQL server', () => {
@@ -127,6 +127,6 @@ describe('the PostgreSQL server', () => {
       expect((await texts(`after it was ${how}`, after))[0]).toBe(`After it was ${how}.`);
       expect(await place.json('verify')).toMatchObject({ code: 0, value: CLEAN });
     },
-    60_000,
+    120_000,
   );
 });

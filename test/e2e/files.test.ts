@@ -36,7 +36,7 @@ beforeAll(async () => {
   write('picture.png', 'The teapot is no text.');
   instance = await place.start();
   await instance.ready();
-}, 60_000);
+});
 
 afterAll(async () => {
   await instance?.stop();

@@ -54,7 +54,7 @@ beforeAll(async () => {
   });
   instance = await place.start();
   await instance.ready();
-}, 60_000);
+});
 
 afterAll(async () => {
   await instance?.stop();
@@ -313,7 +313,7 @@ describe('the command line beside the running instance', () => {
     await instance.textsAt(lsn, 'bulk');
     const edited = await cluster.commit("UPDATE articles SET body = 'After the rebuild.' WHERE id = 1399");
     expect((await instance.textsAt(edited, 'after the rebuild'))[0]).toBe('After the rebuild.');
-  }, 60_000);
+  });
 
   it('verifies that nothing is missing, stale, ghost or duplicate after all of that', async () => {
     const { code, value } = await place.json('verify');

@@ -66,7 +66,7 @@ beforeAll(async () => {
     await call('POST', '/v1/search', { query: 'canary paragraph', limit: 50, consistency });
   }
   for (const query of QUERIES) await call('POST', '/v1/search', { query: `who is ${query}`, limit: 50 });
-}, 60_000);
+});
 
 afterAll(async () => {
   await instance?.stop();

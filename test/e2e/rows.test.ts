@@ -58,7 +58,7 @@ beforeAll(async () => {
   });
   instance = await place.start();
   await instance.ready();
-}, 60_000);
+});
 
 afterAll(async () => {
   await instance?.stop();

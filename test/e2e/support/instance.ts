@@ -41,7 +41,7 @@ export function makePlace(config?: unknown, opensWithinMs?: number): Place {
     dataDir,
     flags,
     async run(...args) {
-      const run = await spawnFreshet([...args, ...flags], settings);
+      const run = spawnFreshet([...args, ...flags], settings);
       runs.push(run);
       return run;
     },
