@@ -212,7 +212,8 @@ export class Holding {
     const partitions = [...assignment.partitions.values()];
     const topics = [...new Set(partitions.map(({ topic }) => topic))];
     const ends = await this.#deps.log.offsets(topics, 'end');
-    if (this.#assignment !== assignment) return;
+    // Not during a hand-over: who drains commits, and nothing of ours may come after that.
+    if (this.#assignment !== assignment || !assignment.isActive) return;
     for (const partition of partitions) this.#suspicions.end(partition, ends.get(partition.key));
     const wanted = partitions.filter(({ settled, committed }) => settled > committed || again);
     await this.#commit(member, assignment, wanted);
