@@ -77,6 +77,9 @@ export function openKafka(name: string, config: KafkaSourceConfig, parts: Source
     documentId: (table, key) => rowDocumentId(name, table, key),
     isPostgres: config.lookup !== undefined,
     replay: async (from) => (await source.replay(from)).message,
+    ...(tables.some(({ columns }) => columns !== undefined)
+      ? { shapedBy: tables.map(({ id, columns = {} }) => [id, columns] as const) }
+      : {}),
   };
 }
 

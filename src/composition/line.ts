@@ -99,7 +99,11 @@ async function open(
   const all = [...openConfigured(config, databases.connectionOf, sourceParts), pushed];
   for (const { source } of all) cleanup.add(`source ${source.name}`, () => source[Symbol.asyncDispose]());
   const mappings = all.flatMap((source) => source.mappings);
-  const fingerprint = settingsFingerprint(mappings, fingerprints);
+  const fingerprint = settingsFingerprint(
+    mappings,
+    fingerprints,
+    all.flatMap(({ shapedBy }) => (shapedBy === undefined ? [] : [shapedBy])),
+  );
   const generation = await index.registerSettings(fingerprint, signal);
   await saveFilledUnder(index, rules.id);
   await retireTables({ index, retired, generation, clock, mappings }, signal);

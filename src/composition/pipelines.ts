@@ -34,6 +34,8 @@ export interface OpenSource extends RowAccess {
   readonly documentId: (table: TableId, key: RowKey) => DocumentId;
   readonly isPostgres: boolean;
   readonly replay?: (from: string) => Promise<string>;
+  /** Settings beside the mappings that make other documents of the same records. */
+  readonly shapedBy?: unknown;
 }
 
 export function pipelineLimits({ limits, shutdown }: FreshetConfig): Partial<PipelineLimits> {

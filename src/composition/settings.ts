@@ -20,9 +20,18 @@ export function tableFingerprint(mapping: TableMapping, parts: SettingsParts): s
   return digest({ mapping, ...parts });
 }
 
-/** Of a whole index: when it differs from the last one registered, a new generation begins. */
-export function settingsFingerprint(mappings: readonly TableMapping[], parts: SettingsParts): string {
-  return digest({ mappings: [...mappings].sort((a, b) => (a.table < b.table ? -1 : 1)), ...parts });
+/**
+ * Of a whole index: when it differs from the last one registered, a new generation begins. Without it, rows that are read anew at the
+ * versions they have would be nothing to do.
+ * @param shapedBy what else makes other documents of the same records, of the sources that have such settings
+ */
+export function settingsFingerprint(
+  mappings: readonly TableMapping[],
+  parts: SettingsParts,
+  shapedBy: readonly unknown[] = [],
+): string {
+  const sorted = [...mappings].sort((a, b) => (a.table < b.table ? -1 : 1));
+  return digest({ mappings: sorted, ...parts, ...(shapedBy.length === 0 ? {} : { shapedBy }) });
 }
 
 const digest = (value: unknown): string => createHash('sha256').update(canonicalJson(value)).digest('hex').slice(0, 32);
