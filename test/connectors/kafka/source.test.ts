@@ -80,10 +80,12 @@ describe('a Kafka source gives partitions up', () => {
 
 describe('a Kafka source and trouble', () => {
   it('makes a new member when the old one crashed for a reason that passes', async () => {
-    const { kafka, source, observer } = createFakeWorld();
+    const { kafka, source, observer, checkpoints } = createFakeWorld();
     const consumer = consume(source());
     kafka.write('t', 1, { text: 'one' });
     await consumer.until(() => kafka.committed('g', 't') === 1n);
+    // Before it is saved, it would be read again.
+    await consumer.until(async () => ((await checkpoints.load('app/t/0')) as { readonly next: string }).next === '1');
     kafka.groups.get('g')!.members[0]!.crash(transient);
     kafka.write('t', 2, { text: 'two' });
     await consumer.until(() => consumer.texts().includes('two'));
