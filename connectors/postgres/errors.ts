@@ -76,7 +76,8 @@ const NO_PASSWORD = /^SASL: .*password must be a (non-empty )?string|^SASL: .*pa
 function connectionRefused(error: unknown, source: string): FreshetError | undefined {
   const { code = '', message = '' } = error as Coded;
   const state = sqlState(error);
-  const where = `sources.${source}.connection`;
+  // Which may be that of its `lookup`.
+  const where = `the connection of sources.${source}`;
   const said = sentence(message.split('\n')[0] ?? '');
   const refusal = (name: string, text: string): FreshetError =>
     new FreshetError(name, 'fatal', `Source "${source}": ${text}`, {

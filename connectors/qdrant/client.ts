@@ -125,7 +125,7 @@ export class QdrantCalls implements AsyncDisposable {
   /** The server's version, which it tells outside the usual envelope. */
   version(signal: AbortSignal): Promise<string> {
     return this.call(
-      { name: 'root' },
+      { name: 'GET /' },
       async (api, init) => {
         const { data } = await api.root({}, init);
         return { data: { result: data.version } };

@@ -71,7 +71,11 @@ function printReport(report: VerifyReport, options: VerifyOptions, screen: Scree
     screen.print(`${out.red('Not compared:')} ${source}. ${reason}`);
   }
   if (report.unindexable > 0) {
-    screen.print(`${plural(report.unindexable, 'row')} cannot be indexed as they are: freshet dlq list names them.`);
+    const rows =
+      report.unindexable === 1
+        ? '1 row cannot be indexed as it is'
+        : `${plural(report.unindexable, 'row')} cannot be indexed as they are`;
+    screen.print(`${rows}: freshet dlq list says why.`);
   }
   if (report.repaired > 0)
     screen.print(`${plural(report.repaired, 'chunk or document', 'chunks and documents')} repaired.`);
