@@ -146,7 +146,7 @@ export class Holding {
   received({ topic, partition, records, askedFor, next }: FetchedBatch): void {
     const assignment = this.#assignment;
     const progress = assignment?.partitions.get(partitionKey({ topic, partition }));
-    if (progress === undefined || assignment?.isActive !== true) return;
+    if (progress === undefined || assignment?.isActive !== true || this.buffer.isEnded) return;
     const from = askedFor ?? records[0]?.offset ?? next;
     if (from < progress.fetched || (askedFor !== undefined && askedFor > progress.fetched)) {
       // Joining again checks everything that may have changed.

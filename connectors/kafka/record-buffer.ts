@@ -59,6 +59,14 @@ export class RecordBuffer {
     return this.#records;
   }
 
+  /**
+   * Nothing is taken in any more. What still comes must not count as fetched either: deliveries in flight are yet to be settled, and would
+   * settle their partition past it.
+   */
+  get isEnded(): boolean {
+    return this.#ended !== undefined;
+  }
+
   /** @param assigned every partition that may be fetched: those that are paused when the whole is full */
   push(of: PartitionProgress, records: readonly KafkaRecord[], assigned: readonly PartitionProgress[]): void {
     if (records.length === 0 || this.#ended !== undefined) return;

@@ -1,4 +1,6 @@
+import { setImmediate as macrotask } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import type { Delivery } from '../../../src/domain/change.ts';
 import { FreshetError } from '../../../src/domain/errors.ts';
 import { sourceContract } from '../../contracts/source.contract.ts';
 import { consume, type Consumer } from './support/consumer.ts';
@@ -40,6 +42,23 @@ describe('a Kafka source gives partitions up', () => {
     await second.until(() => kafka.committed('g', 't') === 2n);
     await Promise.all([first.stop(), second.stop()]);
     expect([...first.outOfOrder, ...second.outOfOrder]).toEqual([]);
+  });
+
+  it('at its end without settling past what came while its consumer was busy', async () => {
+    const { kafka, source } = createFakeWorld();
+    const one = source();
+    const stop = new AbortController();
+    const reading = one.read(stop.signal)[Symbol.asyncIterator]();
+    kafka.write('t', 1, { text: 'delivered' });
+    const { value } = (await reading.next()) as { value: Delivery };
+    stop.abort();
+    kafka.write('t', 2, { text: 'too late' });
+    // By then the client has handed it over.
+    for (let turn = 0; turn < 3; turn += 1) await macrotask();
+    await one.commit([value.position]);
+    expect(kafka.committed('g', 't')).toBe(1n);
+    await reading.return?.();
+    await one[Symbol.asyncDispose]();
   });
 
   it('as lost when it was frozen: nothing is committed, and what was open is delivered again', async () => {
