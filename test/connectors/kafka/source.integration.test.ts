@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createMemoryCheckpoints } from '../../../connectors/memory/checkpoints.ts';
 import { registerCodecs } from '../../../connectors/kafka/client/codecs.ts';
 import { KafkaLogReader } from '../../../connectors/kafka/client/log-reader.ts';
-import { readToEnd } from '../../../connectors/kafka/read-to-end.ts';
+import { readToEnd } from './support/read-to-end.ts';
 import { startKafka, type Kafka } from '../../../scripts/stack/kafka.ts';
 import { FreshetError } from '../../../src/domain/errors.ts';
 import type { Source } from '../../../src/ports/source.ts';

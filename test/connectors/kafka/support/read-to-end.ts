@@ -1,6 +1,6 @@
-import { throwIfAborted } from '../../src/domain/errors.ts';
-import type { LogReader } from './client/client.ts';
-import type { KafkaRecord } from './record.ts';
+import { throwIfAborted } from '../../../../src/domain/errors.ts';
+import type { LogReader } from '../../../../connectors/kafka/client/client.ts';
+import type { KafkaRecord } from '../../../../connectors/kafka/record.ts';
 
 /**
  * Every record of the topics from the first kept to the end as it was at the start, partition by partition, each in order. Joins no group
