@@ -46,7 +46,10 @@ const MAY_PASS = new Set([
   'KafkaJSStaleTopicMetadataAssignment',
   'KafkaJSLockTimeout',
   'KafkaJSTimeout',
+  'BrokerNotConnected',
 ]);
+/** Errors of kafkajs without a name of their own: a broker that stopped answering was given up between two of its requests. */
+const CONNECTION_GONE = new Set(['Broker not connected', 'Aborted']);
 /** Not `retriable` for kafkajs, yet over once the group has settled. The last is ours, thrown at kafkajs (member.ts). */
 const GROUP_IN_MOTION = new Set([
   'REBALANCE_IN_PROGRESS',
@@ -59,7 +62,7 @@ const GROUP_IN_MOTION = new Set([
 export function asFreshetError(error: unknown, what: string): FreshetError {
   const inner = innermost(error);
   if (inner instanceof FreshetError) return inner;
-  const name = nameOf(error);
+  const name = inner instanceof Error && CONNECTION_GONE.has(inner.message) ? 'BrokerNotConnected' : nameOf(error);
   const { type, retriable } = (inner ?? {}) as LibraryError;
   const details = { error: name };
   if (MAY_PASS.has(name) || GROUP_IN_MOTION.has(name) || (type !== undefined && retriable === true)) {

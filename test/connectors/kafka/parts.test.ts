@@ -278,6 +278,16 @@ describe('what kafkajs brings', () => {
     expect(kinds.map(({ message }) => message).join()).not.toContain('secret');
   });
 
+  it.each(['Broker not connected', 'Aborted'])(
+    'passes, where a broker hangs and kafkajs says "%s" without a name',
+    (said) => {
+      expect(asFreshetError(new Error(said), 'list offsets')).toMatchObject({
+        code: 'KAFKA_UNAVAILABLE',
+        kind: 'transient',
+      });
+    },
+  );
+
   it('can be stopped by its own log line, and nothing else of it is passed on', () => {
     const entries: ClientLog[] = [];
     const log = logCreator((entry) => entries.push(entry))();
