@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Component } from '../../../scripts/stack/index.ts';
 import type { Instance, Place } from '../../e2e/support/instance.ts';
+import type { Run } from '../../e2e/support/process.ts';
 import { Random } from '../../sim/random.ts';
 import { startQdrant } from '../../support/qdrant/double.ts';
+import { explain, gather, keep } from './evidence.ts';
 import { Load } from './load.ts';
 import { caughtUp, verdictOf, type Verdict } from './verdict.ts';
 import { CONNECTOR, SHORT_SESSIONS, startWorld, type World } from './world.ts';
@@ -12,6 +14,8 @@ export interface SoakOptions {
   readonly minutes: number;
   readonly instances: number;
   readonly report: (line: string) => void;
+  /** A folder for everything that tells why the index is wrong, if it is. */
+  readonly evidence?: string | undefined;
 }
 
 export interface SoakResult {
@@ -29,10 +33,12 @@ const FROZEN_MS = { least: 1_000, most: 12_000 };
 const DEAD_MS = { least: 0, most: 8_000 };
 const UP_MS = 180_000;
 const LATE_MS = 30_000;
+const TRUNCATED = 'articles';
 
 interface Member {
   readonly name: string;
   readonly place: Place;
+  readonly runs: Run[];
   instance: Instance;
 }
 
@@ -47,7 +53,7 @@ interface Fault {
  * Edits of all kinds while things die, freeze, leave and come back at random; in the end everything is up again, and the index is compared
  * with the database. The seed decides what happens; when exactly, the machine does too.
  */
-export async function soak({ seed, minutes, instances, report }: SoakOptions): Promise<SoakResult> {
+export async function soak({ seed, minutes, instances, report, evidence }: SoakOptions): Promise<SoakResult> {
   const random = new Random(seed);
   const startedAt = performance.now();
   const say = (line: string): void =>
@@ -85,11 +91,17 @@ export async function soak({ seed, minutes, instances, report }: SoakOptions): P
   };
 
   try {
-    const until = startedAt + minutes * 60_000;
+    // What it takes to start counts for nothing, or a slow machine would see fewer faults.
+    const begunAt = performance.now();
+    const until = begunAt + minutes * 60_000;
     while (performance.now() < until) {
       await sleep(between(random, PAUSE_MS));
       checkAlive();
-      const free = faultsOf(world, members, random).filter(({ target }) => !busy.has(target));
+      // A truncation forgives every change that was lost before it.
+      const isLate = performance.now() > (begunAt + until) / 2;
+      const free = faultsOf(world, members, random).filter(
+        ({ target }) => !busy.has(target) && !(isLate && target === TRUNCATED),
+      );
       if (free.length > 0) begin(random.pick(free));
     }
     say('everything comes back');
@@ -106,6 +118,10 @@ export async function soak({ seed, minutes, instances, report }: SoakOptions): P
       say(`not clean: ${JSON.stringify(verdict)}`);
       await sleep(LATE_MS);
       say(`${seconds(LATE_MS)} later: ${JSON.stringify(await verdictOf(place))}`);
+      const found = await gather(world, qdrant.url);
+      const documents = new Set(verdict.problems.map(({ document }) => document));
+      for (const line of explain(found, [...documents])) say(line);
+      if (evidence !== undefined) await keep(evidence, found, world, outputsOf(members));
     }
     say(`${load.statements} statements, ${faults} faults: ${JSON.stringify(verdict)}`);
     return { verdict, statements: load.statements, faults };
@@ -126,8 +142,21 @@ async function join(world: World, url: string, name: string, isFirst: boolean): 
   });
   const instance = await place.start();
   await instance.ready(UP_MS);
-  return { name, place, instance };
+  return { name, place, instance, runs: [instance.run] };
 }
+
+async function startAgain(member: Member): Promise<void> {
+  member.instance = await member.place.start();
+  member.runs.push(member.instance.run);
+}
+
+/** Of each run of each member, with its process id: that is how others name it. */
+const outputsOf = (members: readonly Member[]): Record<string, string> =>
+  Object.fromEntries(
+    members.flatMap(({ name, runs }) =>
+      runs.map(({ pid, stdout, stderr }) => [`${name}-${pid}.txt`, stdout() + stderr()] as const),
+    ),
+  );
 
 function faultsOf(world: World, members: readonly Member[], random: Random): readonly Fault[] {
   const deadMs = between(random, DEAD_MS);
@@ -161,7 +190,7 @@ function faultsOf(world: World, members: readonly Member[], random: Random): rea
         run: async () => {
           await member.instance.kill();
           await sleep(deadMs);
-          member.instance = await member.place.start();
+          await startAgain(member);
         },
       },
       {
@@ -183,7 +212,7 @@ function faultsOf(world: World, members: readonly Member[], random: Random): rea
               `${member.name} was stopped and ended with ${code}:\n${tail(member.instance.run.stderr())}`,
             );
           await sleep(deadMs);
-          member.instance = await member.place.start();
+          await startAgain(member);
         },
       },
     ]),
@@ -197,7 +226,7 @@ function faultsOf(world: World, members: readonly Member[], random: Random): rea
         ]);
       },
     },
-    { target: 'articles', what: 'is truncated', run: async () => void (await world.sql.run('TRUNCATE articles')) },
+    { target: TRUNCATED, what: 'is truncated', run: async () => void (await world.sql.run('TRUNCATE articles')) },
   ];
 }
 

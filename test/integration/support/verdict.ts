@@ -13,7 +13,7 @@ export interface Verdict {
   readonly duplicate: number;
   readonly documents: number;
   readonly unindexable: number;
-  readonly problems: readonly unknown[];
+  readonly problems: readonly { readonly document: string }[];
   readonly comparedWith: readonly { readonly source: string; readonly origin: string }[];
   readonly notCompared: readonly { readonly source: string; readonly reason: string }[];
 }
