@@ -44,6 +44,25 @@ describe('a Kafka source gives partitions up', () => {
     expect([...first.outOfOrder, ...second.outOfOrder]).toEqual([]);
   });
 
+  it('without settling past what its consumer had no time for, which is delivered again', async () => {
+    const { kafka, source } = createFakeWorld();
+    const one = source();
+    const stop = new AbortController();
+    const reading = one.read(stop.signal)[Symbol.asyncIterator]();
+    const next = async (): Promise<Delivery> => ((await reading.next()) as { value: Delivery }).value;
+    for (const n of [1, 2, 3]) kafka.write('t', n, { text: `row ${n}` });
+    const first = await next();
+    // It is drained while the others are in the buffer.
+    const drained = new Promise<void>((resolve) => one.onRevoked(() => one.commit([first.position]).then(resolve)));
+    kafka.groups.get('g')!.rebalance();
+    await drained;
+    expect(kafka.committed('g', 't')).toBe(1n);
+    expect((await next()).position.offset).toBe(1n);
+    stop.abort();
+    await reading.return?.();
+    await one[Symbol.asyncDispose]();
+  });
+
   it('at its end without settling past what came while its consumer was busy', async () => {
     const { kafka, source } = createFakeWorld();
     const one = source();
