@@ -7,7 +7,7 @@ import { rowDocumentId, rowKey, tableId } from '../../../src/domain/ids.ts';
 import type { World } from './world.ts';
 
 const SOURCE = 'help';
-const TABLE = tableId('public.articles');
+const TABLE = tableId('help.public.articles');
 const TOPIC = 'app.public.articles';
 /** Of each wrong row, as many of its last records are told. */
 const RECORDS = 4;
