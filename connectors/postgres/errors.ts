@@ -76,8 +76,7 @@ const NO_PASSWORD = /^SASL: .*password must be a (non-empty )?string|^SASL: .*pa
 function connectionRefused(error: unknown, source: string): FreshetError | undefined {
   const { code = '', message = '' } = error as Coded;
   const state = sqlState(error);
-  // Which may be that of its `lookup`.
-  const where = `the connection of sources.${source}`;
+  const where = `sources.${source}.connection (of a Kafka source: lookup.connection)`;
   const said = sentence(message.split('\n')[0] ?? '');
   const refusal = (name: string, text: string): FreshetError =>
     new FreshetError(name, 'fatal', `Source "${source}": ${text}`, {

@@ -35,7 +35,7 @@ describe('an error of the server as one of ours', () => {
     const error = postgresError(failure(state, said), 'connecting', 'shop');
     expect(error).toMatchObject({ code, kind: 'fatal' });
     expect(error.message).toContain('Source "shop"');
-    expect(error.message).toContain('the connection of sources.shop');
+    expect(error.message).toContain('sources.shop.connection');
     expect(error.message).toContain(mend);
   });
 
