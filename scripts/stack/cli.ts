@@ -124,7 +124,18 @@ function components(only: string | undefined): readonly Name[] {
   return asked as readonly Name[];
 }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { only: { type: 'string' } } });
+const USAGE = 'Usage: npm run stack -- up|down|status [--only kafka,postgres,connect,registry]';
+
+function argumentsGiven() {
+  try {
+    return parseArgs({ allowPositionals: true, options: { only: { type: 'string' }, help: { type: 'boolean' } } });
+  } catch {
+    console.error(USAGE);
+    process.exit(2);
+  }
+}
+
+const { values, positionals } = argumentsGiven();
 const commands: Readonly<Record<string, () => void | Promise<void>>> = {
   up: () => up(components(values.only)),
   keep: () => keep(components(values.only)),
@@ -132,9 +143,9 @@ const commands: Readonly<Record<string, () => void | Promise<void>>> = {
   status,
 };
 const command = commands[positionals[0] ?? ''];
-if (command === undefined) {
-  console.error('Usage: npm run stack -- up|down|status [--only kafka,postgres,connect,registry]');
-  process.exit(2);
+if (values.help === true || command === undefined) {
+  console.error(USAGE);
+  process.exit(values.help === true ? 0 : 2);
 }
 try {
   await command();
