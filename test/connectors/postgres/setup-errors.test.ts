@@ -21,7 +21,8 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.remove());
 
-const as = (role: string) => cluster.connectionString.replace(/freshet:[^@]+@/, `${role}:p@`);
+const as = (role: string): string =>
+  Object.assign(new URL(cluster.connectionString), { username: role, password: 'p' }).href;
 
 async function failureOf(
   settings: Partial<SourceSettings> & { tables: SourceSettings['tables'] },
