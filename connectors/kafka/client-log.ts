@@ -12,7 +12,7 @@ export function clientLog({
 }: Pick<KafkaSourceOptions, 'name' | 'clock' | 'observer'>): (entry: ClientLog) => void {
   return quietly(clock, LOG_EVERY_MS, ({ part, topic }) => {
     const where = topic === undefined ? part : `${part}, topic ${topic}`;
-    const message = `Kafka's client of source "${source}" reports trouble (${where}). It goes on by itself, or ends the source with its reason.`;
+    const message = `Kafka's client of "${source}" reports trouble (${where}). It goes on by itself, or ends the source with its reason.`;
     observer.emit({ type: 'source', source, level: 'warn', code: 'KAFKA_CLIENT', message });
   });
 }

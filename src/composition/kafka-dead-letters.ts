@@ -1,4 +1,5 @@
 import { hkdfSync } from 'node:crypto';
+import { clientLog } from '../../connectors/kafka/client-log.ts';
 import { createKafkaDeadLetters } from '../../connectors/kafka/dead-letters/index.ts';
 import type { KafkaConnection } from '../../connectors/kafka/client/connection.ts';
 import { removeTopic } from '../../connectors/kafka/remove.ts';
@@ -10,7 +11,7 @@ import { lineSuffix } from '../services/blue-green/line-name.ts';
 import type { DeadLetterHome } from './dead-letter-home.ts';
 import { patiently } from './patiently.ts';
 import type { Ui } from './ui.ts';
-import { clientLog, kafkaConnection } from './kafka-connection.ts';
+import { kafkaConnection } from './kafka-connection.ts';
 
 /** A compacted topic for each index, which all instances share. */
 export function kafkaDeadLetters(
@@ -30,7 +31,7 @@ export function kafkaDeadLetters(
         ...(replicas === undefined ? {} : { replicas }),
         sealKey: sealKeyOf(config.redaction.key ?? ''),
         clock: systemClock,
-        onLog: clientLog('dead letters', observer),
+        onLog: clientLog({ name: 'dead letters', clock: systemClock, observer }),
       };
       const open = (): ReturnType<typeof createKafkaDeadLetters> => createKafkaDeadLetters(options);
       const deadLetters = await patiently('Kafka, for the dead letters,', open, ui, signal);

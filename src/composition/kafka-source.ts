@@ -1,3 +1,4 @@
+import { clientLog } from '../../connectors/kafka/client-log.ts';
 import { KafkaLogReader } from '../../connectors/kafka/client/log-reader.ts';
 import { createRecordDecoder } from '../../connectors/kafka/decode/decoder.ts';
 import type { DecodedTable, RecordDecoderOptions } from '../../connectors/kafka/decode/options.ts';
@@ -18,7 +19,8 @@ import {
   type KafkaSourceConfig,
 } from '../config/index.ts';
 import { rowDocumentId, tableId } from '../domain/ids.ts';
-import { clientLog, kafkaConnection } from './kafka-connection.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { kafkaConnection } from './kafka-connection.ts';
 import type { OpenSource } from './pipelines.ts';
 import { tableFingerprint } from './settings.ts';
 import type { SourceParts } from './sources.ts';
@@ -188,7 +190,7 @@ function openRows(
     });
     return { access: { rowLookup: rows, rowScan: rows }, [Symbol.asyncDispose]: () => rows[Symbol.asyncDispose]() };
   }
-  const log = new KafkaLogReader(connection, clientLog(name, parts.observer));
+  const log = new KafkaLogReader(connection, clientLog({ name, clock: systemClock, observer: parts.observer }));
   const { topicPrefix } = config;
   const rowScan = createTopicScan({
     source: name,
