@@ -2,11 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openFreshet, type Freshet } from '../../src/composition/open.ts';
-import { loadConfig } from '../../src/config/index.ts';
+import type { Freshet } from '../../src/composition/open.ts';
 import { DEFAULT_TENANT } from '../../src/domain/ids.ts';
-import { createLogger } from '../../src/observability/logger.ts';
-import { createRecordingObserver } from '../support/recording-observer.ts';
+import { openInProcess } from '../support/freshet.ts';
 
 let folder: string;
 let opened: Freshet | undefined;
@@ -24,25 +22,7 @@ afterEach(async () => {
 async function open(...names: readonly string[]): Promise<Freshet> {
   await opened?.close();
   const sources = Object.fromEntries(names.map((name) => [name, { type: 'files', path: join(folder, name) }]));
-  const { config } = loadConfig({
-    file: false,
-    cwd: folder,
-    env: {},
-    overrides: { dataDir: join(folder, 'data'), embedder: { engine: 'hashing' }, sources },
-  });
-  opened = await openFreshet({
-    config,
-    demo: false,
-    env: {},
-    signal: new AbortController().signal,
-    ui: {
-      logger: createLogger({ level: 'fatal', format: 'json' }),
-      modelProgress: () => undefined,
-      indexProgress: () => undefined,
-      observer: createRecordingObserver(),
-      say: () => undefined,
-    },
-  });
+  opened = await openInProcess(folder, { sources });
   const { freshness } = opened.services;
   await expect.poll(async () => (await freshness.ready()).ready).toBe(true);
   return opened;
